@@ -1,0 +1,83 @@
+# nosa: every target is a line that a person could type. `make` alone lists them.
+
+GO := $(shell command -v go 2>/dev/null || ls /usr/local/go/bin/go 2>/dev/null || ls /usr/lib/go/bin/go 2>/dev/null)
+VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+PREFIX ?= /usr/local
+TOOLS := $(CURDIR)/.tools
+GOLANGCI_VERSION := v2.15.0
+GOFUMPT_VERSION := v0.12.0
+GOLANGCI := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
+GOFUMPT := $(TOOLS)/gofumpt-$(GOFUMPT_VERSION)
+
+# The go command also runs inside .ci/gotest and golangci-lint.
+export PATH := $(if $(GO),$(dir $(GO)):)$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help deps deps-test go build demo test test-full unit e2e e2e-full bench lint fmt golden install clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+deps: ## install what nosa needs to run and this machine lacks (apt or dnf; needs root)
+	assets/deps/install.sh
+
+deps-test: ## deps, and what the tests need
+	assets/deps/install.sh --test
+
+go:
+	@test -n "$(GO)" || { echo "go is not installed: unpack Go 1.26 or later from https://go.dev/dl/ to /usr/local/go, or put it on PATH" >&2; exit 12; }
+
+build: go ## build bin/nosa (static)
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/...
+
+demo: deps build ## sample system in ./demo, from packages to a checked boot; a second run is quick
+	test -d demo/src || bin/nosa -C demo init --sample
+	test -d demo/pool || bin/nosa -C demo pool create
+	bin/nosa -C demo fetch
+	bin/nosa -C demo build
+	bin/nosa -C demo check
+
+test: deps-test build unit lint e2e ## what CI runs: build, vet, unit tests with -race, lint, one end-to-end pass
+	.ci/summary
+
+test-full: deps-test build unit lint e2e-full ## test, and everything that takes long
+	.ci/summary
+
+unit: go
+	@rm -rf tmp/test
+	$(GO) vet -tags e2e ./...
+	.ci/gotest unit -race ./...
+
+# Tests behind the build tag e2e want root, network or QEMU. Those named
+# TestE2E… are the one pass of `make test`; `make test-full` runs all.
+e2e: go
+	.ci/gotest e2e -tags e2e -p 1 -timeout 20m -run '^TestE2E' ./...
+
+e2e-full: go
+	.ci/gotest e2e-full -tags e2e -p 1 -timeout 80m ./...
+
+bench: go ## benchmarks, as ratios in one run
+	$(GO) test -tags e2e -run '^$$' -bench . -benchtime 1x -timeout 60m ./...
+
+lint: $(GOLANGCI) ## golangci-lint, pinned
+	$(GOLANGCI) run ./...
+
+fmt: $(GOFUMPT) ## format all Go files
+	$(GOFUMPT) -l -w .
+
+golden: go ## rewrite the golden files
+	$(GO) test $$(grep -rlE --include='*_test.go' 'flag\.Bool\("update"|exp/golden' . | xargs -r -n1 dirname | sort -u) -update
+
+install: build ## install to PREFIX (/usr/local)
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin bin/*
+
+clean: ## remove what make made (not ./demo)
+	rm -rf bin .tools tmp/test
+
+$(GOLANGCI): | go
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	mv $(TOOLS)/golangci-lint $@
+
+$(GOFUMPT): | go
+	GOBIN=$(TOOLS) $(GO) install mvdan.cc/gofumpt@$(GOFUMPT_VERSION)
+	mv $(TOOLS)/gofumpt $@

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/nestos/nosa"
+
+// layers is the table of docs/design.md §2: which package may import which of
+// ours. A pattern ending in /* is the rooms below, not the room itself.
+func layers() map[string][]string {
+	return map[string][]string{
+		"cmd/nosa": {
+			"builder", "builder/pool", "builder/oci", "builder/live", "builder/backend", "builder/tool",
+			"vm", "vm/*", "workspace", "workspace/*", "assets",
+		},
+		"cmd/nosa-tui": {"tui"},
+
+		"tui":        {"vm/console", "workspace", "workspace/*", "tui/*"},
+		"tui/screen": {"vm/console", "workspace", "workspace/*", "tui/*"},
+		"tui/widget": {"tui/term", "tui/vt", "tui/theme"},
+		"tui/theme":  {"assets"},
+		"tui/term":   {},
+		"tui/vt":     {},
+
+		"builder":         {"builder/*", "workspace", "workspace/*", "assets"},
+		"builder/compose": {"builder/ostree", "builder/sandbox", "builder/tool", "workspace/manifest", "workspace/rpmmd", "workspace/event", "workspace/proc"},
+		"builder/tree":    {"builder/sandbox", "workspace/proc", "workspace/event", "assets"},
+		"builder/live":    {"builder/disk", "workspace/proc", "workspace/event", "assets"},
+		"builder/backend": {"builder/tool", "workspace/job", "workspace/proc"},
+		"builder/pool":    {"workspace/rpmmd", "workspace/proc", "workspace/event", "assets"},
+		"builder/ostree":  {"workspace/proc", "workspace/event", "assets"},
+		"builder/disk":    {"workspace/proc", "workspace/event", "assets"},
+		"builder/oci":     {"workspace/proc", "workspace/event", "assets"},
+		"builder/sandbox": {"workspace/proc", "workspace/event", "assets"},
+		"builder/tool":    {"workspace/proc", "workspace/event", "assets"},
+
+		"workspace":          {"workspace/*"},
+		"workspace/manifest": {"workspace/doc", "workspace/rpmmd"},
+		"workspace/job":      {"workspace/event", "workspace/proc", "workspace/lock"},
+		"workspace/lock":     {},
+		"workspace/doc":      {},
+		"workspace/rpmmd":    {},
+		"workspace/event":    {},
+		"workspace/proc":     {},
+
+		"vm":         {"vm/console", "builder/disk", "builder/live", "workspace", "workspace/doc", "workspace/proc", "workspace/event", "assets"},
+		"vm/console": {"workspace/job", "workspace/proc"},
+		"vm/check":   {"vm", "vm/console", "workspace", "workspace/*"},
+
+		"assets": {},
+	}
+}
+
+// TestLayers fails on a package that the table does not know and on an import
+// that it does not allow; the fix is in the code or in docs/design.md §2.
+func TestLayers(t *testing.T) {
+	table := layers()
+	root := filepath.Join("..", "..")
+	seen := 0
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, name)
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if base := d.Name(); rel != "." && (strings.HasPrefix(base, ".") || base == "testdata" || rel == "tmp" || rel == "demo" || rel == "bin") {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(name, ".go") {
+			return nil
+		}
+		seen++
+		pkg := filepath.ToSlash(filepath.Dir(rel))
+		allowed, ok := table[pkg]
+		if !ok {
+			t.Errorf("%s: package %s is not in the table of docs/design.md §2", rel, pkg)
+			return nil
+		}
+		for _, imp := range imports(t, name) {
+			if imp == pkg || allows(allowed, imp) {
+				continue
+			}
+			t.Errorf("%s: %s may not import %s (allowed: %s)", rel, pkg, imp, strings.Join(allowed, " "))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seen < 10 {
+		t.Fatalf("only %d Go files found below %s", seen, root)
+	}
+}
+
+// imports lists the packages of this module that a file imports, relative to the module.
+func imports(t *testing.T, name string) []string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, spec := range file.Imports {
+		full, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if full == module {
+			list = append(list, ".")
+		} else if rel, ok := strings.CutPrefix(full, module+"/"); ok {
+			list = append(list, rel)
+		}
+	}
+	return list
+}
+
+// allows says whether one of the patterns matches the package.
+func allows(patterns []string, pkg string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		ok, err := path.Match(p, pkg)
+		return err == nil && ok
+	})
+}
+
+// TestAllows pins what the patterns of the table mean.
+func TestAllows(t *testing.T) {
+	for _, tc := range []struct {
+		pattern, pkg string
+		want         bool
+	}{
+		{"workspace", "workspace", true},
+		{"workspace", "workspace/doc", false},
+		{"workspace/*", "workspace/doc", true},
+		{"workspace/*", "workspace", false},
+		{"vm/*", "vm/check/deep", false},
+	} {
+		if got := allows([]string{tc.pattern}, tc.pkg); got != tc.want {
+			t.Errorf("allows(%q, %q) = %v, want %v", tc.pattern, tc.pkg, got, tc.want)
+		}
+	}
+}
