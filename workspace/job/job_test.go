@@ -1,0 +1,193 @@
+package job
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nestos/nosa/workspace/event"
+)
+
+func newJob(t *testing.T, jobs, stage string) *Job {
+	t.Helper()
+	j, err := Create(jobs, Info{
+		Stage: stage, Argv: []string{"nosa", stage}, Request: json.RawMessage(`{"force":true}`),
+		Backend: "local", Host: "h", User: "u", Version: "v", Created: time.Date(2026, 11, 22, 12, 3, 58, 0, time.UTC),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = j.Close() })
+	return j
+}
+
+func emit(t *testing.T, dir string, events ...event.Event) {
+	t.Helper()
+	journal, err := OpenJournal(dir, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range events {
+		journal.Emit(e)
+	}
+	if err := journal.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestStates(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		events []event.Event
+		close  bool
+		want   State
+	}{
+		{"new", nil, false, Running},
+		{"finished but not gone", []event.Event{{Kind: event.Finish}}, false, Running},
+		{"finished", []event.Event{{Kind: event.Start}, {Kind: event.Finish}}, true, Finished},
+		{"failed", []event.Event{{Kind: event.Fail, Code: 1}}, true, Failed},
+		{"killed", []event.Event{{Kind: event.Start}}, true, Lost},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			j := newJob(t, t.TempDir(), "build")
+			emit(t, j.Dir, tt.events...)
+			if tt.close {
+				if err := j.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			st, err := Look(j.Dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if st.State != tt.want {
+				t.Errorf("got %s, want %s", st.State, tt.want)
+			}
+		})
+	}
+}
+
+// The lock must outlive the client when a child has inherited it.
+func TestLockLivesWithTheChild(t *testing.T) {
+	j := newJob(t, t.TempDir(), "build")
+	ctx, cancel := context.WithCancel(t.Context())
+	cmd := exec.CommandContext(ctx, "sleep", "600")
+	cmd.ExtraFiles = []*os.File{j.LockFile()}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := Look(j.Dir); err != nil || st.State != Running {
+		t.Errorf("with the child alive: %v, %v", st.State, err)
+	}
+	cancel()
+	_ = cmd.Wait()
+	if st, err := Look(j.Dir); err != nil || st.State != Lost {
+		t.Errorf("with the child gone: %v, %v", st.State, err)
+	}
+}
+
+func TestListAndFind(t *testing.T) {
+	jobs := t.TempDir()
+	a, b := newJob(t, jobs, "fetch"), newJob(t, jobs, "build")
+	if err := os.Mkdir(filepath.Join(jobs, ".half-made"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	list, err := List(jobs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []ID
+	for _, st := range list {
+		got = append(got, st.Info.ID)
+	}
+	if diff := cmp.Diff([]ID{a.Info.ID, b.Info.ID}, got); diff != "" { // same second: "fetch" sorts above "build"
+		t.Error(diff)
+	}
+	id := string(b.Info.ID)
+	if st, err := Find(jobs, id[len(id)-4:]); err != nil || st.Info.ID != b.Info.ID {
+		t.Errorf("by its end: %v, %v", st.Info.ID, err)
+	}
+	if _, err := Find(jobs, "2026"); err == nil {
+		t.Error("an ambiguous id was taken")
+	}
+	if _, err := Find(jobs, "nope"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestFollow(t *testing.T) {
+	j := newJob(t, t.TempDir(), "build")
+	emit(t, j.Dir, event.Event{Kind: event.Start})
+	var kinds []event.Kind
+	ended, err := Follow(t.Context(), j.Dir, func(e event.Event) {
+		kinds = append(kinds, e.Kind)
+		if e.Kind == event.Start { // what comes while following
+			emit(t, j.Dir, event.Event{Kind: event.Log, Text: "x"}, event.Event{Kind: event.Finish})
+		}
+	})
+	if err != nil || !ended {
+		t.Fatalf("ended %v, %v", ended, err)
+	}
+	if diff := cmp.Diff([]event.Kind{event.Start, event.Log, event.Finish}, kinds); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestFollowALostJob(t *testing.T) {
+	j := newJob(t, t.TempDir(), "build")
+	emit(t, j.Dir, event.Event{Kind: event.Start})
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	ended, err := Follow(t.Context(), j.Dir, func(event.Event) { n++ })
+	if err != nil || ended || n != 1 {
+		t.Errorf("ended %v after %d events, %v", ended, n, err)
+	}
+}
+
+func TestCancel(t *testing.T) {
+	j := newJob(t, t.TempDir(), "build")
+	ctx, stop := Watch(t.Context(), j.Dir)
+	defer stop()
+	if ctx.Err() != nil {
+		t.Fatal("cancelled before anyone asked")
+	}
+	if err := Cancel(j.Dir); err != nil {
+		t.Fatal(err)
+	}
+	<-ctx.Done()
+	if !errors.Is(context.Cause(ctx), ErrCancelled) {
+		t.Errorf("cause %v", context.Cause(ctx))
+	}
+}
+
+func TestLogLines(t *testing.T) {
+	j := newJob(t, t.TempDir(), "build")
+	at := time.Date(2026, 11, 22, 12, 0, 0, 5, time.UTC)
+	journal, err := OpenJournal(j.Dir, func() time.Time { return at })
+	if err != nil {
+		t.Fatal(err)
+	}
+	journal.Line("install", "10%\r100%\x1b]0;title\a done\t!")
+	if err := journal.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(filepath.Join(j.Dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff("2026-11-22T12:00:00.000000005Z\tinstall\t100% ]0;title  done !\n", string(got)); diff != "" {
+		t.Error(diff)
+	}
+}
