@@ -1,0 +1,89 @@
+package workspace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/nestos/nosa/workspace/lock"
+)
+
+// ErrLocked is a part of the workspace that someone else uses.
+var ErrLocked = errors.New("in use")
+
+// The bytes of builds/.lock. A stage that reads builds holds useByte shared for
+// as long as it runs and must still be able to write the index at its end, so
+// the index has a byte of its own, which is held for milliseconds only.
+const (
+	indexByte = 0
+	useByte   = 1
+)
+
+// LockOptions say how to take a lock. The zero Kind is not valid.
+type LockOptions struct {
+	Kind   lock.Kind
+	NoWait bool   // ErrLocked at once, instead of waiting for the context's end
+	Holder string // who we are, for those who wait ("build 20261122T120358Z-build-7f3a")
+}
+
+// LockBuilds takes builds/.lock: shared for a stage that reads builds, exclusive
+// for one that takes builds away. Close gives it up. Whoever needs several
+// locks takes them in the order builds, cache, image.
+func (w *Workspace) LockBuilds(ctx context.Context, o LockOptions) (*lock.File, error) {
+	return w.take(ctx, w.path("builds", ".lock"), useByte, o)
+}
+
+// LockCache takes cache/.lock: exclusive for a stage that writes the cache.
+// Close gives it up.
+func (w *Workspace) LockCache(ctx context.Context, o LockOptions) (*lock.File, error) {
+	if err := os.MkdirAll(w.Cache(), 0o755); err != nil {
+		return nil, fmt.Errorf("locking the cache: %w", err)
+	}
+	return w.take(ctx, w.path("cache", ".lock"), 0, o)
+}
+
+// LockImage takes the lock on one image type of a build: exclusive for the
+// stage that makes it. Close gives it up.
+func (w *Workspace) LockImage(ctx context.Context, file ArtifactFile, o LockOptions) (*lock.File, error) {
+	return w.take(ctx, filepath.Join(w.BuildDir(file.ID, file.Arch), "."+file.Type+".lock"), 0, o)
+}
+
+func (w *Workspace) lockIndex(ctx context.Context) (*lock.File, error) {
+	return w.take(ctx, w.path("builds", ".lock"), indexByte, LockOptions{Kind: lock.Exclusive})
+}
+
+func (w *Workspace) take(ctx context.Context, path string, off int64, o LockOptions) (*lock.File, error) {
+	l, err := lock.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if o.NoWait {
+		err = l.Try(o.Kind, off)
+	} else {
+		err = l.Lock(ctx, o.Kind, off)
+	}
+	if errors.Is(err, lock.ErrHeld) {
+		err = w.lockedError(l, err)
+	}
+	if err == nil && o.Holder != "" {
+		err = l.SetHolder(o.Holder)
+	}
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+func (w *Workspace) lockedError(l *lock.File, err error) error {
+	name, relErr := filepath.Rel(w.Dir, l.Path())
+	if relErr != nil {
+		name = l.Path()
+	}
+	who := l.Holder()
+	if who == "" {
+		who = "another process"
+	}
+	return fmt.Errorf("%s is %w by %s: %w", name, ErrLocked, who, err)
+}

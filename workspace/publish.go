@@ -1,0 +1,189 @@
+package workspace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Publish makes the finished directory dir (below tmp/) the build id for arch:
+// one rename, then the index, then the link latest. A crash in between loses
+// nothing; Repair does the rest. The files in dir must be complete and have
+// reached the disk unless the workspace is transient.
+func (w *Workspace) Publish(ctx context.Context, b IndexEntry, dir string, now time.Time) error {
+	if err := CheckID(b.ID); err != nil {
+		return err
+	}
+	if len(b.Arches) != 1 {
+		return fmt.Errorf("publishing %s: %d architectures, want 1", b.ID, len(b.Arches))
+	}
+	arch := b.Arches[0]
+	if _, err := os.Stat(filepath.Join(dir, MetaFile)); err != nil {
+		return fmt.Errorf("publishing %s: %w", b.ID, err)
+	}
+	l, err := w.lockIndex(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(w.publish(b.ID, arch, dir, now), l.Close())
+}
+
+func (w *Workspace) publish(id, arch, dir string, now time.Time) error {
+	target := w.BuildDir(id, arch)
+	if _, err := os.Lstat(target); err == nil {
+		return fmt.Errorf("publishing %s: %s is there already", id, target)
+	}
+	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+		return fmt.Errorf("publishing %s: %w", id, err)
+	}
+	if err := os.Rename(dir, target); err != nil {
+		return fmt.Errorf("publishing %s: %w", id, err)
+	}
+	if err := w.syncDir(filepath.Dir(target)); err != nil {
+		return err
+	}
+	return w.updateIndex(now, func(x *Index) error {
+		if e, ok := x.Find(id); ok && slices.Contains(e.Arches, arch) {
+			return nil // known from a remote store, and now here
+		}
+		return x.Insert(id, arch)
+	})
+}
+
+func (w *Workspace) syncDir(dir string) error {
+	if w.Transient() {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("flushing %s: %w", dir, err)
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// Repaired is what Repair found and did.
+type Repaired struct {
+	Inserted []string // ID/ARCH that were complete and not in the index, oldest first
+	Relinked bool     // latest pointed elsewhere or nowhere
+	Trash    []string // leftovers of an interrupted clean that were deleted
+}
+
+// Repair finishes what a crash interrupted: builds that were renamed into place
+// and are not in the index, a wrong link latest, a half-emptied trash. It takes
+// nothing out of the index. It writes only when something is wrong.
+func (w *Workspace) Repair(ctx context.Context, now time.Time) (Repaired, error) {
+	l, err := w.lockIndex(ctx)
+	if err != nil {
+		return Repaired{}, err
+	}
+	r, err := w.repair(now)
+	return r, errors.Join(err, l.Close())
+}
+
+func (w *Workspace) repair(now time.Time) (Repaired, error) {
+	var r Repaired
+	x, err := w.ReadIndex()
+	if err != nil {
+		return r, err
+	}
+	missing, err := w.unindexed(&x)
+	if err != nil {
+		return r, err
+	}
+	for _, b := range missing {
+		if err := x.Insert(b.id, b.arch); err != nil {
+			return r, err
+		}
+		r.Inserted = append(r.Inserted, b.id+"/"+b.arch)
+	}
+	before, _ := os.Readlink(filepath.Join(w.Builds(), latestLink))
+	if len(missing) > 0 {
+		x.Timestamp = Timestamp(now)
+		if err := WriteJSON(w.indexPath(), x); err != nil {
+			return r, err
+		}
+	}
+	if err := w.relink(&x); err != nil {
+		return r, err
+	}
+	after, _ := os.Readlink(filepath.Join(w.Builds(), latestLink))
+	r.Relinked = before != after
+	r.Trash, err = w.emptyTrash()
+	return r, err
+}
+
+type foundBuild struct{ id, arch, stamp string }
+
+// unindexed finds complete builds that x does not have, oldest first: each one
+// is inserted as the newest.
+func (w *Workspace) unindexed(x *Index) ([]foundBuild, error) {
+	metas, err := filepath.Glob(filepath.Join(escapeGlob(w.Builds()), "*", "*", MetaFile))
+	if err != nil {
+		return nil, fmt.Errorf("looking for builds: %w", err)
+	}
+	var found []foundBuild
+	for _, path := range metas {
+		arch := filepath.Base(filepath.Dir(path))
+		id := filepath.Base(filepath.Dir(filepath.Dir(path)))
+		if CheckID(id) != nil { // latest, hidden names
+			continue
+		}
+		if e, ok := x.Find(id); ok && slices.Contains(e.Arches, arch) {
+			continue
+		}
+		m, err := ReadMeta(filepath.Dir(path))
+		if err != nil || m.BuildID != id {
+			continue // not ours to register: damaged, or copied under another name
+		}
+		found = append(found, foundBuild{id, arch, m.BuildTimestamp})
+	}
+	slices.SortFunc(found, func(a, b foundBuild) int {
+		return strings.Compare(a.stamp+"\x00"+a.id+a.arch, b.stamp+"\x00"+b.id+b.arch)
+	})
+	return found, nil
+}
+
+func escapeGlob(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+}
+
+// trashDir is where clean moves what it deletes.
+func (w *Workspace) trashDir() string { return w.path("tmp", ".trash") }
+
+// emptyTrash deletes what lies in the trash and says what it was.
+func (w *Workspace) emptyTrash() ([]string, error) {
+	entries, err := os.ReadDir(w.trashDir())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("emptying the trash: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, removeTree(w.trashDir())
+}
+
+// removeTree deletes a tree, directories without write permission included:
+// trees of an operating system have such, and only root is free to ignore them.
+func removeTree(root string) error {
+	err := os.RemoveAll(root)
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	walkErr := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if d == nil || !d.IsDir() {
+			return nil
+		}
+		return os.Chmod(path, 0o700)
+	})
+	return errors.Join(walkErr, os.RemoveAll(root))
+}
