@@ -1,0 +1,3 @@
+# Package: debianutils
+# Why: which is an alternative
+ln -sf which.debianutils /usr/bin/which

@@ -1,0 +1,3 @@
+# Package: gawk
+# Why: awk is an alternative
+ln -sf gawk /usr/bin/awk

@@ -1,0 +1,3 @@
+# Package: less
+# Why: pager is an alternative
+ln -sf less /usr/bin/pager

@@ -1,0 +1,3 @@
+# Package: procps
+# Why: w is an alternative
+ln -sf w.procps /usr/bin/w

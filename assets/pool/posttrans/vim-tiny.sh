@@ -1,0 +1,3 @@
+# Package: vim-tiny
+# Why: vi is an alternative
+ln -sf vim.tiny /usr/bin/vi
