@@ -1,0 +1,111 @@
+package doc
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/charmbracelet/x/ansi"
+)
+
+// Excerpt renders d as compilers do: the message, the place, the line of
+// source with the word underlined, the chain of includes and the hint. It ends
+// with a newline. Source is the content of d.File, nil if it is not at hand.
+func Excerpt(d Diagnostic, source []byte) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s[%s]: %s\n", d.Severity, d.Code, printable(d.Message))
+	number := strconv.Itoa(d.Line)
+	margin := strings.Repeat(" ", len(number))
+	if d.File != "" {
+		fmt.Fprintf(&b, "%s--> %s\n", margin, printable(d.Origin.String()))
+	}
+	if line, ok := sourceLine(source, d.Line); ok {
+		pad, mark := underline(line, d.Column)
+		fmt.Fprintf(&b, "%s |\n%s | %s\n%s | %s%s\n", margin, number, printable(line), margin, pad, mark)
+	}
+	for i := len(d.Chain) - 1; i >= 0; i-- {
+		fmt.Fprintf(&b, "%s = included by %s\n", margin, printable(d.Chain[i]))
+	}
+	if d.Hint != "" {
+		fmt.Fprintf(&b, "%s = help: %s\n", margin, printable(d.Hint))
+	}
+	return b.String()
+}
+
+// Excerpts renders every entry of ds with an empty line between them. Read
+// returns the content of a file as named by Origin.File, nil if there is none.
+func Excerpts(ds Diagnostics, read func(file string) []byte) string {
+	sources := map[string][]byte{}
+	parts := make([]string, 0, len(ds))
+	for _, d := range ds {
+		if _, ok := sources[d.File]; !ok {
+			sources[d.File] = read(d.File)
+		}
+		parts = append(parts, Excerpt(d, sources[d.File]))
+	}
+	return strings.Join(parts, "\n")
+}
+
+func sourceLine(source []byte, number int) (string, bool) {
+	if number < 1 {
+		return "", false
+	}
+	source = trimBOM(source)
+	for ; number > 1; number-- {
+		_, rest, ok := bytes.Cut(source, []byte("\n"))
+		if !ok {
+			return "", false
+		}
+		source = rest
+	}
+	line, _, _ := bytes.Cut(source, []byte("\n"))
+	return strings.TrimSuffix(string(line), "\r"), len(source) > 0
+}
+
+// underline returns the white space before the word at column and the marks
+// below it, as wide as a terminal shows them.
+func underline(line string, column int) (pad, mark string) {
+	runes := []rune(line)
+	start := min(max(column-1, 0), len(runes))
+	before, word := printable(string(runes[:start])), printable(string(runes[start:start+wordLength(runes[start:])]))
+	return strings.Repeat(" ", ansi.StringWidth(before)), strings.Repeat("^", max(1, ansi.StringWidth(word)))
+}
+
+// wordLength is how many characters of rest, which begins with a YAML or JSON
+// value, are worth a mark.
+func wordLength(rest []rune) int {
+	if len(rest) == 0 {
+		return 0
+	}
+	if q := rest[0]; q == '"' || q == '\'' {
+		for i := 1; i < len(rest); i++ {
+			if rest[i] == '\\' && q == '"' {
+				i++
+			} else if rest[i] == q {
+				return i + 1
+			}
+		}
+		return len(rest)
+	}
+	for i, r := range rest {
+		ends := unicode.IsSpace(r) || strings.ContainsRune(",]}", r) || r == ':' && (i+1 == len(rest) || rest[i+1] == ' ')
+		if i > 0 && ends {
+			return i
+		}
+	}
+	return len(rest)
+}
+
+// printable makes s safe for a terminal: tabs become four spaces, other
+// control characters a replacement character.
+func printable(s string) string {
+	s = strings.ReplaceAll(s, "\t", "    ")
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+}

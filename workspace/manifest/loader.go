@@ -1,0 +1,191 @@
+package manifest
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/nestos/nosa/workspace/doc"
+)
+
+// maxDepth is how many levels of includes may lie below the top-level file.
+const maxDepth = 50
+
+// loader is one walk over a treefile and its includes.
+type loader struct {
+	doc.Decoder
+	opts      Options
+	top       string // path of the top-level treefile
+	keys      []Key
+	byName    map[string]Key // by name and by legacy spelling
+	files     []string
+	seen      []seenFile
+	variables map[string]variable
+}
+
+// seenFile is a treefile that was opened, for telling when it comes again.
+type seenFile struct {
+	info  os.FileInfo
+	chain []string // how it was reached, itself excluded
+	name  string
+}
+
+// variable is a value for conditions and substitution.
+type variable struct {
+	text string
+	typ  doc.Type // Bool, Int or String
+	at   Origin   // zero for basearch
+}
+
+func newLoader(top string, opts Options) *loader {
+	l := &loader{opts: opts, top: top, keys: KeyTable(), byName: map[string]Key{}}
+	for _, key := range l.keys {
+		l.byName[key.Name] = key
+		if key.Legacy != "" {
+			l.byName[key.Legacy] = key
+		}
+	}
+	l.variables = map[string]variable{"basearch": {text: opts.Arch, typ: doc.String}}
+	return l
+}
+
+// name returns path as diagnostics show it.
+func (l *loader) name(path string) string {
+	root, err := filepath.Abs(l.opts.Root)
+	if err != nil {
+		return path
+	}
+	rel, err := filepath.Rel(root, path)
+	if err != nil || rel == ".." || strings.HasPrefix(rel, "../") {
+		return path
+	}
+	return rel
+}
+
+func (l *loader) addFile(path string) {
+	if !slices.Contains(l.files, path) {
+		l.files = append(l.files, path)
+	}
+}
+
+// load reads the treefile at path and merges its includes into it. From is
+// the include entry, zero for the top-level file. It returns nil when nothing
+// could be made of the file.
+func (l *loader) load(path string, from Origin, depth int) *layer {
+	src := doc.Source{Name: l.name(path)}
+	if from.File != "" {
+		src.Chain = append(slices.Clone(from.Chain), from.Short())
+	}
+	at := from
+	if from.File == "" {
+		at = Origin{File: src.Name}
+	}
+	if depth > maxDepth {
+		l.Report(at.Errorf(codeDepth, "includes are nested deeper than %d levels", maxDepth))
+		return nil
+	}
+	if !l.open(path, at, src) {
+		return nil
+	}
+	root, ds := doc.Read(path, src)
+	l.Diagnostics = append(l.Diagnostics, ds...)
+	if ds.HasErrors() {
+		return nil
+	}
+	f := &file{loader: l, path: path, src: src, layer: newLayer(), yaml: doc.IsYAML(src.Name), depth: depth}
+	if !f.checkRoot(root) {
+		return f.layer
+	}
+	f.read(root)
+	f.finish()
+	return f.layer
+}
+
+// open checks that path can be read and was not read before.
+func (l *loader) open(path string, at Origin, src doc.Source) bool {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("it is not a regular file")
+	}
+	if err != nil {
+		l.Report(l.unreadable(path, at, err))
+		return false
+	}
+	for _, s := range l.seen {
+		if !os.SameFile(s.info, info) {
+			continue
+		}
+		if slices.Contains(chainFiles(at), s.name) {
+			l.Report(at.Errorf(codeTwice, "%s includes itself: %s", s.name, way(src)))
+			return false
+		}
+		l.Report(at.Errorf(codeTwice, "%s is included twice: %s, and here: %s", s.name, way(doc.Source{Name: s.name, Chain: s.chain}), way(src)).
+			WithHint("this is no loop, but a file may take part only once; include it in one place, further up"))
+		return false
+	}
+	l.seen = append(l.seen, seenFile{info: info, chain: src.Chain, name: src.Name})
+	l.addFile(path)
+	return true
+}
+
+// chainFiles returns the files that led to at, its own included.
+func chainFiles(at Origin) []string {
+	files := []string{at.File}
+	for _, link := range at.Chain {
+		files = append(files, link[:strings.LastIndexByte(link, ':')])
+	}
+	return files
+}
+
+func way(src doc.Source) string {
+	return strings.Join(append(slices.Clone(src.Chain), src.Name), " -> ")
+}
+
+func (l *loader) unreadable(path string, at Origin, err error) doc.Diagnostic {
+	if at.Line == 0 {
+		return at.Errorf(codeUnreadable, "the treefile cannot be read: %v", reason(err))
+	}
+	d := at.Errorf(codeUnreadable, "the included file %s cannot be read: %v", l.name(path), reason(err)).
+		WithHint("paths are relative to the file that includes")
+	beside, errRel := filepath.Rel(filepath.Dir(l.includer(at)), path)
+	if errRel != nil {
+		return d
+	}
+	fromTop := filepath.Join(filepath.Dir(l.top), beside)
+	if _, err := os.Stat(fromTop); err != nil || fromTop == path {
+		return d
+	}
+	if fix, err := filepath.Rel(filepath.Dir(l.includer(at)), fromTop); err == nil {
+		return d.WithFix(fix).WithHint(fmt.Sprintf("it exists relative to the top-level treefile; paths are relative to the file that includes: write %s", fix))
+	}
+	return d
+}
+
+// includer returns the path of the file in which at stands.
+func (l *loader) includer(at Origin) string {
+	if filepath.IsAbs(at.File) {
+		return at.File
+	}
+	root, err := filepath.Abs(l.opts.Root)
+	if err != nil {
+		return at.File
+	}
+	return filepath.Join(root, at.File)
+}
+
+// reason strips the operation and the path from an error of package os.
+func reason(err error) error {
+	if pe, ok := err.(*os.PathError); ok { //nolint:errorlint // only the outermost, whose path we print ourselves
+		return pe.Err
+	}
+	return err
+}
+
+func sameContent(a, b string) bool {
+	x, errX := doc.ReadBytes(a)
+	y, errY := doc.ReadBytes(b)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
+}
