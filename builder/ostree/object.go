@@ -74,8 +74,8 @@ func (c Commit) Version() string {
 	return text
 }
 
-// Commit reads the commit object of a checksum.
-func (r Repo) Commit(sum string) (Commit, error) {
+// ReadCommit reads the commit object of a checksum.
+func (r Repo) ReadCommit(sum string) (Commit, error) {
 	raw, err := r.readObject(sum, extCommit)
 	if err != nil {
 		return Commit{}, err

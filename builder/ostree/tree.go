@@ -40,7 +40,7 @@ type Tree struct {
 
 // Tree reads the content of a commit. The repository must be of mode bare-user.
 func (r Repo) Tree(ctx context.Context, sum string) (Tree, error) {
-	c, err := r.Commit(sum)
+	c, err := r.ReadCommit(sum)
 	if err != nil {
 		return Tree{}, err
 	}
