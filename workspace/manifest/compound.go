@@ -204,7 +204,7 @@ func (f *file) removals(n *doc.Node, v *value) bool {
 	list := []Removal{}
 	for _, node := range nodes {
 		if node.Kind == doc.Scalar && !node.IsNull() {
-			f.Report(n.Errorf(codeType, "remove-from-packages: want a list of lists [package, pattern...], got a list of texts").
+			f.Report(node.Errorf(codeType, "remove-from-packages: want lists [package, pattern...] in the list, got %s", node.Describe()).
 				WithHint("put the package and its patterns in brackets of their own"))
 			return false
 		}

@@ -60,7 +60,11 @@ func expandTag(prefix string, now time.Time) (expanded string, dated bool, err e
 	return prefix[:at[0]] + date + prefix[at[1]:], true, nil
 }
 
-// formatDate is g_date_time_format of GLib 2.78 in the C locale, for a time in UTC.
+// figureSpace is what GLib pads hours and days with unless told otherwise.
+const figureSpace = "\u2007"
+
+// formatDate is g_date_time_format of GLib (2.80, which knows the flags ^ and
+// #) in the C locale, for a time in UTC.
 func formatDate(format string, t time.Time) (string, error) {
 	var b strings.Builder
 	for i := 0; i < len(format); i++ {
@@ -107,77 +111,79 @@ func dateField(conversion, pad byte, colons int, t time.Time) (string, bool) {
 }
 
 // dateNumber returns a number, its width and what fills it by default.
-func dateNumber(conversion byte, t time.Time) (number, width int, fill byte, ok bool) {
+func dateNumber(conversion byte, t time.Time) (number, width int, fill string, ok bool) {
 	isoYear, isoWeek := t.ISOWeek()
 	hour12 := (t.Hour()+11)%12 + 1
 	switch conversion {
 	case 'C':
-		return t.Year() / 100, 2, '0', true
+		return t.Year() / 100, 2, "0", true
 	case 'd':
-		return t.Day(), 2, '0', true
+		return t.Day(), 2, "0", true
 	case 'e':
-		return t.Day(), 2, ' ', true
-	case 'f':
-		return t.Nanosecond() / 1000, 6, '0', true
+		return t.Day(), 2, figureSpace, true
 	case 'g':
-		return isoYear % 100, 2, '0', true
+		return isoYear % 100, 2, "0", true
 	case 'G':
-		return isoYear, 0, '0', true
+		return isoYear, 0, "0", true
 	case 'H':
-		return t.Hour(), 2, '0', true
+		return t.Hour(), 2, "0", true
 	case 'I':
-		return hour12, 2, '0', true
+		return hour12, 2, "0", true
 	case 'j':
-		return t.YearDay(), 3, '0', true
+		return t.YearDay(), 3, "0", true
 	case 'k':
-		return t.Hour(), 2, ' ', true
+		return t.Hour(), 2, figureSpace, true
 	case 'l':
-		return hour12, 2, ' ', true
+		return hour12, 2, figureSpace, true
 	case 'm':
-		return int(t.Month()), 2, '0', true
+		return int(t.Month()), 2, "0", true
 	case 'M':
-		return t.Minute(), 2, '0', true
+		return t.Minute(), 2, "0", true
 	case 's':
-		return int(t.Unix()), 0, '0', true
+		return int(t.Unix()), 0, "0", true
 	case 'S':
-		return t.Second(), 2, '0', true
+		return t.Second(), 2, "0", true
 	case 'u':
-		return (int(t.Weekday())+6)%7 + 1, 0, '0', true
+		return (int(t.Weekday())+6)%7 + 1, 0, "0", true
 	case 'V':
-		return isoWeek, 2, '0', true
+		return isoWeek, 2, "0", true
 	case 'w':
-		return int(t.Weekday()), 0, '0', true
+		return int(t.Weekday()), 0, "0", true
 	case 'y':
-		return t.Year() % 100, 2, '0', true
+		return t.Year() % 100, 2, "0", true
 	case 'Y':
-		return t.Year(), 0, '0', true
+		return t.Year(), 0, "0", true
 	}
-	return 0, 0, 0, false
+	return 0, 0, "", false
 }
 
-func padded(number, width int, fill, pad byte) string {
+func padded(number, width int, fill string, pad byte) string {
 	switch pad {
 	case '-':
 		width = 0
 	case '_':
-		fill = ' '
+		fill = " "
 	case '0':
-		fill = '0'
+		fill = "0"
 	}
 	text := strconv.Itoa(number)
-	return strings.Repeat(string(fill), max(0, width-len(text))) + text
+	return strings.Repeat(fill, max(0, width-len(text))) + text
 }
 
 func dateText(conversion byte, colons int, t time.Time) (string, bool) {
 	layouts := map[byte]string{
 		'a': "Mon", 'A': "Monday", 'b': "Jan", 'h': "Jan", 'B': "January",
-		'c': "Mon Jan _2 15:04:05 2006", 'D': "01/02/06", 'F': "2006-01-02", 'p': "PM", 'P': "pm",
+		'D': "01/02/06", 'F': "2006-01-02", 'p': "PM", 'P': "pm",
 		'r': "03:04:05 PM", 'R': "15:04", 'T': "15:04:05", 'x': "01/02/06", 'X': "15:04:05",
 	}
 	if layout, ok := layouts[conversion]; ok {
 		return t.Format(layout), true
 	}
 	switch conversion {
+	case 'c':
+		return strings.Replace(t.Format("Mon Jan _2 15:04:05 2006"), "  ", " "+figureSpace, 1), true
+	case 'f':
+		return fmt.Sprintf("%06d", t.Nanosecond()/1000), true
 	case 'n':
 		return "\n", true
 	case 't':
