@@ -1,0 +1,273 @@
+// Package check boots an image and asserts what a user would look at: it talks
+// to the guest over its serial port only, as a person with a terminal does.
+//
+// What is expected is data that the caller brings (Want); what was found is data
+// too (Run). It knows neither builds nor their metadata.
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/nestos/nosa/vm"
+	"github.com/nestos/nosa/vm/console"
+)
+
+// Pace is how long things may take, by how fast the guest runs.
+type Pace struct {
+	Boot     time.Duration // power-on, or a reboot's begin, to the login prompt
+	Silence  time.Duration // without a byte on the console before the login prompt
+	Shell    time.Duration // login prompt to a shell that answers
+	Command  time.Duration // one command
+	Settle   time.Duration // login prompt to all units started
+	Shutdown time.Duration // poweroff to the end
+}
+
+// PaceOf is the pace of an accelerator. TCG on a busy machine boots in minutes
+// what takes half a minute on an idle one (measured), and a BIOS boot loader
+// reads a large initramfs without a word.
+func PaceOf(a vm.Accel) Pace {
+	if a == vm.KVM {
+		return Pace{
+			Boot: 3 * time.Minute, Silence: 20 * time.Second, Shell: 30 * time.Second,
+			Command: 30 * time.Second, Settle: 2 * time.Minute, Shutdown: time.Minute,
+		}
+	}
+	return Pace{
+		Boot: 8 * time.Minute, Silence: 150 * time.Second, Shell: 2 * time.Minute,
+		Command: 2 * time.Minute, Settle: 6 * time.Minute, Shutdown: 3 * time.Minute,
+	}
+}
+
+// Trouble is how a boot can go wrong.
+type Trouble string
+
+// The kinds of trouble.
+const (
+	Emergency  Trouble = "emergency"   // the system gave up and offers an emergency shell
+	Panic      Trouble = "panic"       // the kernel did
+	BootLoader Trouble = "boot loader" // the firmware or the boot loader did
+	Silence    Trouble = "silence"     // nothing more was printed
+	Timeout    Trouble = "timeout"     // it prints, but does not get there
+	Exit       Trouble = "exit"        // the machine ended
+	NoWayIn    Trouble = "no way in"   // it booted, but nobody can log in
+)
+
+// BootError is a guest that did not get where it should.
+type BootError struct {
+	Trouble Trouble
+	Waiting string        // for what
+	After   time.Duration // since it was waited for
+	Line    string        // the line that gave it away; may be empty
+	Tail    []string      // the last lines of the console
+}
+
+// errorLines is how many console lines an error's text quotes.
+const errorLines = 6
+
+// Error says what happened and quotes the last lines of the console.
+func (e *BootError) Error() string {
+	what := map[Trouble]string{
+		Emergency:  "the system went into emergency mode",
+		Panic:      "the kernel panicked",
+		BootLoader: "the boot loader gave up",
+		Silence:    "the console went silent",
+		Timeout:    "it took too long",
+		Exit:       "the machine ended",
+		NoWayIn:    "the image offers no way in: it does not honour the credential nosa.console.autologin (a generator in the image must log root in on the serial console)",
+	}[e.Trouble]
+	text := fmt.Sprintf("waiting for %s: %s after %s", e.Waiting, what, e.After.Round(100*time.Millisecond))
+	if e.Line != "" {
+		text += ": " + e.Line
+	}
+	if n := len(e.Tail); n > 0 {
+		text += "; last on the console: " + strings.Join(e.Tail[max(0, n-errorLines):], " | ")
+	}
+	return text
+}
+
+// sign is console output that means trouble.
+type sign struct {
+	trouble Trouble
+	re      *regexp.Regexp
+}
+
+// signs: what systemd, dracut, the kernel, GRUB and OVMF print when they give up.
+// Lines that they also print when they go on are not among them.
+func signs() []sign {
+	return []sign{
+		{Panic, regexp.MustCompile(`Kernel panic - not syncing`)},
+		{Emergency, regexp.MustCompile(`(?i)(entering|in) emergency mode|you are in rescue mode|press enter for (maintenance|emergency)|root password for maintenance|the root account is locked|^(dracut|initramfs):/#|reached target.*(emergency|rescue) mode`)},
+		{BootLoader, regexp.MustCompile(`grub rescue>|(^|\s)grub> ?$|you need to load the kernel first|[Nn]o bootable (device|option)|^Shell> ?$|Security Violation`)},
+	}
+}
+
+// Console reads a guest's serial port as lines and types on it.
+type Console struct {
+	Pace Pace
+	// Line gets every line of the console, cleaned; nil discards them.
+	Line func(string)
+
+	in   io.Writer
+	ring *console.Ring
+	off  int64
+	raw  []byte   // the current, unfinished line as it came
+	tail []string // the last finished lines that are not empty
+}
+
+// NewConsole reads from ring and types to in.
+func NewConsole(in io.Writer, ring *console.Ring, pace Pace) *Console {
+	return &Console{Pace: pace, in: in, ring: ring}
+}
+
+const (
+	tailLines = 40
+	// maxLine is where a line that does not end is cut: a boot loader's menu is
+	// drawn without line feeds.
+	maxLine = 64 << 10
+)
+
+// errQuiet is no output within the time asked for.
+var errQuiet = errors.New("no output")
+
+// more reads what the guest prints next, waiting at most for quiet, and calls
+// each for every finished line and then for the unfinished one; each says
+// whether the search is over.
+func (c *Console) more(ctx context.Context, quiet time.Duration, each func(line string, finished bool) bool) (bool, error) {
+	wait, cancel := context.WithTimeoutCause(ctx, quiet, errQuiet)
+	defer cancel()
+	data, next, _, err := c.ring.Read(wait, c.off)
+	if err != nil {
+		return false, err
+	}
+	base := next - int64(len(data))
+	for i, b := range data {
+		if b != '\n' && len(c.raw) < maxLine {
+			c.raw = append(c.raw, b)
+			continue
+		}
+		c.off = base + int64(i) + 1
+		line := Clean(string(c.raw))
+		c.raw = c.raw[:0]
+		c.keep(line)
+		if each(line, true) {
+			return true, nil
+		}
+	}
+	c.off = next
+	return each(Clean(string(c.raw)), false), nil
+}
+
+// keep notes a finished line.
+func (c *Console) keep(line string) {
+	if c.Line != nil {
+		c.Line(line)
+	}
+	if strings.TrimSpace(line) == "" {
+		return
+	}
+	c.tail = append(c.tail, line)
+	if len(c.tail) > tailLines {
+		c.tail = c.tail[len(c.tail)-tailLines:]
+	}
+}
+
+// Expect waits until a line of the console, finished or not, matches want, and
+// gives it. Meanwhile signs of trouble, silence, the machine's end and the time
+// limit are *BootErrors; what names the thing waited for in them.
+func (c *Console) Expect(ctx context.Context, what string, within time.Duration, want *regexp.Regexp) (string, error) {
+	start := time.Now()
+	trouble := &BootError{Waiting: what}
+	found := ""
+	bad := signs()
+	look := func(line string, _ bool) bool {
+		if want.MatchString(line) {
+			found = line
+			return true
+		}
+		for _, s := range bad {
+			if s.re.MatchString(line) {
+				trouble.Trouble, trouble.Line = s.trouble, strings.TrimSpace(line)
+				return true
+			}
+		}
+		return false
+	}
+	for {
+		left := within - time.Since(start)
+		done, err := c.more(ctx, min(left, c.Pace.Silence), look)
+		switch {
+		case ctx.Err() != nil:
+			return "", context.Cause(ctx)
+		case done && trouble.Trouble == "":
+			return found, nil
+		case done:
+			c.linger(ctx)
+		case errors.Is(err, io.EOF):
+			trouble.Trouble = Exit
+		case time.Since(start) >= within:
+			trouble.Trouble = Timeout
+		case errors.Is(err, errQuiet):
+			trouble.Trouble = Silence
+		case err != nil:
+			return "", fmt.Errorf("reading the console: %w", err)
+		default:
+			continue
+		}
+		trouble.After = time.Since(start)
+		trouble.Tail = c.Tail()
+		return "", trouble
+	}
+}
+
+// linger reads what still comes after a sign of trouble, for the error's sake.
+func (c *Console) linger(ctx context.Context) {
+	end := time.Now().Add(5 * time.Second)
+	for time.Now().Before(end) {
+		if _, err := c.more(ctx, time.Second, func(string, bool) bool { return false }); err != nil {
+			return
+		}
+	}
+}
+
+// Tail is the last lines of the console that are not empty, the unfinished one
+// included.
+func (c *Console) Tail() []string {
+	lines := append([]string{}, c.tail...)
+	if line := Clean(string(c.raw)); strings.TrimSpace(line) != "" {
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// Type sends text to the guest as it is.
+func (c *Console) Type(text string) error {
+	_, err := io.WriteString(c.in, text)
+	return err
+}
+
+// Clean makes one line of a console readable: no escape sequences, no control
+// characters, what follows a carriage return replaces what stood before it.
+func Clean(line string) string {
+	line = strings.TrimRight(line, "\r")
+	line = ansi.Strip(line)
+	if i := strings.LastIndexByte(line, '\r'); i >= 0 {
+		line = line[i+1:]
+	}
+	return strings.Map(func(r rune) rune {
+		if r == '\t' {
+			return ' '
+		}
+		if r < ' ' || (r >= 0x7f && r < 0xa0) {
+			return -1
+		}
+		return r
+	}, line)
+}
