@@ -1,0 +1,343 @@
+package compose
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/nestos/nosa/workspace/event"
+	"github.com/nestos/nosa/workspace/proc"
+	"github.com/nestos/nosa/workspace/rpmmd"
+)
+
+// Item is one entry of a list of packages.
+type Item struct {
+	Text   string // name, glob, NEVRA, "name >= version", provides or /path; of an exclude: a name
+	Repo   string // id of the only repository it may come from; empty is any
+	Origin string // where the entry stands, for errors: file:line:col
+}
+
+func (i Item) place() string {
+	if i.Origin == "" {
+		return ""
+	}
+	return i.Origin + ": "
+}
+
+// ResolveRequest is all that the choice of packages depends on, apart from the repositories' content.
+type ResolveRequest struct {
+	Arch          string // basearch: x86_64, aarch64
+	ReleaseVer    string // empty: an error if a repository uses it
+	Vars          map[string]string
+	RepoDirs      []string // absolute directories with .repo files
+	Repos         []string // ids to use; empty: those with enabled=1
+	LockfileRepos []string // ids that are used only for exactly locked packages; ignored without a Lock
+	Install       []Item
+	Exclude       []Item // exact names
+	Lock          rpmmd.Lockfile
+	Strict        bool // what is not locked is hidden
+	NoWeak        bool // no packages that are only recommended
+	Overrides     *Overrides
+	CacheDir      string // absolute; dnf's metadata. The caller makes sure that nobody else uses it
+	Offline       bool   // only metadata that is in CacheDir; no network
+	Report        *event.Reporter
+}
+
+// Package is a chosen package.
+type Package struct {
+	rpmmd.FetchedPackage          // File is where Download puts it
+	URLs                 []string // where it is, best first
+}
+
+// Repo is a repository that took part.
+type Repo struct {
+	rpmmd.FetchedRepo
+	URLs     []string // of its metadata and packages
+	GPGCheck bool     // packages must be signed
+	GPGKeys  []string // URLs of the keys
+	Access   Access
+}
+
+// Access is how a repository is reached, from its .repo file.
+type Access struct {
+	Username      string `json:"username"`
+	Password      string `json:"password"`
+	Proxy         string `json:"proxy"` // "_none_" is none, empty the environment's
+	ProxyUsername string `json:"proxy_username"`
+	ProxyPassword string `json:"proxy_password"`
+	CA            string `json:"ca"`   // file with certificates
+	Cert          string `json:"cert"` // the client's
+	Key           string `json:"key"`
+	Insecure      bool   `json:"insecure"` // sslverify=0
+}
+
+// Solution is what Resolve chose, sorted by NEVRA and id.
+type Solution struct {
+	Packages []Package
+	Repos    []Repo
+}
+
+// Fetched is the record of the solution; input is the digest of what was asked for.
+func (s Solution) Fetched(input string) rpmmd.Fetched {
+	f := rpmmd.Fetched{Input: input}
+	for _, r := range s.Repos {
+		f.Repos = append(f.Repos, r.FetchedRepo)
+	}
+	for _, p := range s.Packages {
+		f.Packages = append(f.Packages, p.FetchedPackage)
+	}
+	return f
+}
+
+type wireItem struct {
+	Text string `json:"text"`
+	Repo string `json:"repo"`
+}
+
+type wireLock struct {
+	EVR    string `json:"evr"`
+	Arch   string `json:"arch,omitempty"`
+	SHA256 string `json:"sha256,omitempty"`
+}
+
+type wireRepo struct {
+	ID  string `json:"id"`
+	URL string `json:"url"`
+}
+
+// wireResolve is the helper's request.
+type wireResolve struct {
+	Op            string              `json:"op"`
+	Arch          string              `json:"arch"`
+	Vars          map[string]string   `json:"vars"`
+	RepoDirs      []string            `json:"repo_dirs"`
+	Repos         []string            `json:"repos"`
+	LockfileRepos []string            `json:"lockfile_repos"`
+	Install       []wireItem          `json:"install"`
+	Exclude       []string            `json:"exclude"`
+	Lock          map[string]wireLock `json:"lock"`
+	Strict        bool                `json:"strict"`
+	Weak          bool                `json:"weak"`
+	Override      *wireRepo           `json:"override"`
+	CacheDir      string              `json:"cachedir"`
+	Offline       bool                `json:"offline"`
+}
+
+func (r ResolveRequest) wire() wireResolve {
+	w := wireResolve{
+		Op: "resolve", Arch: r.Arch, Vars: map[string]string{"basearch": r.Arch}, RepoDirs: r.RepoDirs,
+		Repos: notNil(r.Repos), LockfileRepos: []string{}, Install: []wireItem{}, Exclude: []string{},
+		Lock: map[string]wireLock{}, Strict: r.Strict, Weak: !r.NoWeak, CacheDir: r.CacheDir, Offline: r.Offline,
+	}
+	for key, value := range r.Vars {
+		w.Vars[key] = value
+	}
+	if r.ReleaseVer != "" {
+		w.Vars["releasever"] = r.ReleaseVer
+	}
+	if len(r.Lock.Packages) > 0 {
+		w.LockfileRepos = notNil(r.LockfileRepos)
+	}
+	for name, pin := range r.Lock.Packages {
+		evr, arch := pin.Version()
+		w.Lock[name] = wireLock{EVR: evr, Arch: arch, SHA256: strings.TrimPrefix(pin.Digest, "sha256:")}
+	}
+	overridden := map[string]bool{}
+	if r.Overrides != nil {
+		w.Override = &wireRepo{ID: overridesID, URL: r.Overrides.URL}
+		for _, n := range r.Overrides.Packages {
+			overridden[n.Name] = true
+			w.Lock[n.Name] = wireLock{EVR: n.EVR(), Arch: n.Arch}
+		}
+	}
+	for _, item := range r.Install {
+		if overridden[item.Text] {
+			item.Repo = ""
+		}
+		w.Install = append(w.Install, wireItem{Text: item.Text, Repo: item.Repo})
+	}
+	for _, item := range r.Exclude {
+		w.Exclude = append(w.Exclude, item.Text)
+	}
+	return w
+}
+
+func notNil(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
+
+// Resolve chooses the packages. It downloads metadata into CacheDir unless Offline, and nothing
+// else. Its errors are *NotFoundError, *ConflictError, *RepoError, *UnknownRepoError,
+// *SignatureError (of metadata), or have ErrDNF in them.
+func Resolve(ctx context.Context, r ResolveRequest) (Solution, error) {
+	if len(r.Install) == 0 {
+		return Solution{}, errors.New("resolving packages: none was asked for")
+	}
+	last, err := call{request: r.wire(), run: proc.Run, report: r.Report, on: func(m message) {
+		switch m.Event {
+		case "repo":
+			r.Report.Line("metadata of " + m.Text)
+		case "log":
+			r.Report.Warn(m.Text)
+		case "lock":
+			r.Report.Warn(lockText(m))
+		}
+	}}.do(ctx)
+	if err != nil {
+		return Solution{}, err
+	}
+	if last.Event == "error" {
+		return Solution{}, r.refusal(last)
+	}
+	return solution(last)
+}
+
+func lockText(m message) string {
+	if len(m.Available) == 0 {
+		return fmt.Sprintf("locked package %s is in no repository", m.Name)
+	}
+	return fmt.Sprintf("the locked version of %s is in no repository; there are: %s", m.Name, strings.Join(m.Available, ", "))
+}
+
+type wirePackage struct {
+	rpmmd.NEVRA
+	Repo          string `json:"repo"`
+	SHA256        string `json:"sha256"`
+	Size          int64  `json:"size"`
+	InstalledSize int64  `json:"installed_size"`
+	Location      string `json:"location"`
+	Base          string `json:"base"` // where it is, if not in the repository
+	BuildTime     int64  `json:"buildtime"`
+	Source        string `json:"source"`
+}
+
+type wireRepoFacts struct {
+	ID        string   `json:"id"`
+	Revision  string   `json:"revision"`
+	Timestamp int64    `json:"timestamp"`
+	URLs      []string `json:"urls"`
+	GPGCheck  bool     `json:"gpgcheck"`
+	GPGKey    []string `json:"gpgkey"`
+	Access    Access   `json:"access"`
+}
+
+func solution(m message) (Solution, error) {
+	var packages []wirePackage
+	var repos []wireRepoFacts
+	err := errors.Join(json.Unmarshal(m.Packages, &packages), json.Unmarshal(m.Repos, &repos))
+	if err != nil {
+		return Solution{}, fmt.Errorf("asking dnf: reading its answer: %w", err)
+	}
+	var s Solution
+	urls := map[string][]string{}
+	for _, r := range repos {
+		urls[r.ID] = r.URLs
+		s.Repos = append(s.Repos, Repo{
+			FetchedRepo: rpmmd.FetchedRepo{ID: r.ID, Revision: r.Revision, Timestamp: r.Timestamp},
+			URLs:        r.URLs, GPGCheck: r.GPGCheck, GPGKeys: r.GPGKey, Access: r.Access,
+		})
+	}
+	for _, p := range packages {
+		out := Package{FetchedPackage: rpmmd.FetchedPackage{
+			NEVRA: p.NEVRA, Repo: p.Repo, SHA256: p.SHA256, File: path.Join(p.SHA256, path.Base(p.Location)),
+			Size: p.Size, InstalledSize: p.InstalledSize, BuildTime: p.BuildTime, Source: p.Source,
+		}}
+		bases := urls[p.Repo]
+		if p.Base != "" {
+			bases = []string{p.Base}
+		}
+		for _, base := range bases {
+			out.URLs = append(out.URLs, strings.TrimSuffix(base, "/")+"/"+p.Location)
+		}
+		s.Packages = append(s.Packages, out)
+	}
+	slices.SortFunc(s.Packages, func(a, b Package) int { return a.Compare(b.NEVRA) })
+	slices.SortFunc(s.Repos, func(a, b Repo) int { return strings.Compare(a.ID, b.ID) })
+	return s, nil
+}
+
+// wireRefusal is the data of the helper's errors; which fields are there depends on the kind.
+type wireRefusal struct {
+	Text     string `json:"text"`
+	ID       string `json:"id"`
+	Package  string `json:"package"`
+	Searched []string
+	Unknown  []string
+	Known    []KnownRepo
+	Items    []struct {
+		Index  int
+		Near   []string
+		Hidden []string
+		Repos  []string
+	}
+	Groups []struct {
+		Items  []int
+		Lines  []string
+		Hidden map[string][]string
+	}
+	Problems []struct {
+		ID        string
+		URL       string
+		File      string
+		Reason    string
+		Unset     []string
+		Signature bool
+	}
+}
+
+// refusal makes the typed error of what the helper says.
+func (r ResolveRequest) refusal(m message) error {
+	var w wireRefusal
+	if err := json.Unmarshal(m.Data, &w); err != nil {
+		return fmt.Errorf("asking dnf: reading its answer: %w", err)
+	}
+	switch m.Kind {
+	case "repos":
+		return &UnknownRepoError{Unknown: w.Unknown, Known: w.Known, Dirs: r.RepoDirs}
+	case "repo":
+		e := &RepoError{}
+		for _, p := range w.Problems {
+			if p.Signature {
+				return &SignatureError{Repo: p.ID, Reason: p.Reason}
+			}
+			e.Problems = append(e.Problems, RepoProblem{ID: p.ID, URL: p.URL, File: p.File, Reason: p.Reason, Unset: p.Unset})
+		}
+		slices.SortFunc(e.Problems, func(a, b RepoProblem) int { return strings.Compare(a.ID, b.ID) })
+		return e
+	case "notfound":
+		e := &NotFoundError{Searched: w.Searched}
+		for _, i := range w.Items {
+			e.Items = append(e.Items, NotFound{Item: r.Install[i.Index], Near: i.Near, Hidden: i.Hidden, Repos: i.Repos})
+		}
+		return e
+	case "conflict":
+		e := &ConflictError{}
+		for _, g := range w.Groups {
+			e.Groups = append(e.Groups, r.conflict(g.Items, g.Lines, g.Hidden))
+		}
+		return e
+	case "checksum":
+		return fmt.Errorf("repository %s has no sha256 checksums: make it with createrepo_c --checksum sha256 (seen at %s)", w.ID, w.Package)
+	}
+	return fmt.Errorf("resolving packages: %s", w.Text)
+}
+
+func (r ResolveRequest) conflict(items []int, lines []string, hidden map[string][]string) Conflict {
+	c := Conflict{Lines: lines, Locked: hidden["lock"]}
+	for _, i := range items {
+		c.Items = append(c.Items, r.Install[i])
+	}
+	for _, item := range r.Exclude {
+		if slices.Contains(hidden["exclude"], item.Text) {
+			c.Excluded = append(c.Excluded, item)
+		}
+	}
+	return c
+}
