@@ -218,7 +218,7 @@ func (r Repo) writeObject(name string, raw []byte) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			os.Remove(tmp.Name())
+			_ = os.Remove(tmp.Name())
 			err = fmt.Errorf("writing object %s: %w", name, err)
 		}
 	}()

@@ -21,8 +21,10 @@ func TestArgs(t *testing.T) {
 	}{
 		{"init", initArgs(BareUser), "ostree init --repo=/r --mode=bare-user"},
 		{"fsck", fsckArgs(), "ostree fsck --repo=/r --quiet"},
-		{"plain commit", commitArgs(CommitRequest{Trees: []Source{{Dir: "/t"}}}),
-			"ostree commit --repo=/r --orphan --no-bindings --table-output --timestamp=@0 --subject= --body= --tree=dir=/t"},
+		{
+			"plain commit", commitArgs(CommitRequest{Trees: []Source{{Dir: "/t"}}}),
+			"ostree commit --repo=/r --orphan --no-bindings --table-output --timestamp=@0 --subject= --body= --tree=dir=/t",
+		},
 		{"overlay", commitArgs(CommitRequest{
 			Trees: []Source{{Dir: "/o"}}, Time: time.Unix(1700000000, 5), OwnerRoot: true, NoXattrs: true,
 			CanonicalPermissions: true, ReadOnlyExecutables: true, StatOverride: "/s", SkipList: "/k",
@@ -38,14 +40,22 @@ func TestArgs(t *testing.T) {
 		{"set ref", setRefArgs("r:a/b", "sum"), "ostree refs --repo=/r --force --create=r:a/b sum"},
 		{"prune", pruneArgs(2), "ostree prune --repo=/r --refs-only --depth=2"},
 		{"pull", pullLocalArgs("/x", "", []string{"a", "b"}), "ostree pull-local --repo=/r --disable-verify-bindings /x a b"},
-		{"pull as remote", pullLocalArgs("/x", "rem", []string{"a"}),
-			"ostree pull-local --repo=/r --disable-verify-bindings --remote=rem /x a"},
-		{"links", checkoutArgs(CheckoutRequest{Commit: "c", Dest: "/d"}),
-			"ostree checkout --repo=/r --user-mode --require-hardlinks c /d"},
-		{"copies", checkoutArgs(CheckoutRequest{Commit: "c", Dest: "/d", Mode: CheckoutCopies, Subpath: "/usr"}),
-			"ostree checkout --repo=/r --user-mode --force-copy --subpath=/usr c /d"},
-		{"full", checkoutArgs(CheckoutRequest{Commit: "c", Dest: "/d", Mode: CheckoutFull}),
-			"ostree checkout --repo=/r --force-copy c /d"},
+		{
+			"pull as remote", pullLocalArgs("/x", "rem", []string{"a"}),
+			"ostree pull-local --repo=/r --disable-verify-bindings --remote=rem /x a",
+		},
+		{
+			"links", checkoutArgs(CheckoutRequest{Commit: "c", Dest: "/d"}),
+			"ostree checkout --repo=/r --user-mode --require-hardlinks c /d",
+		},
+		{
+			"copies", checkoutArgs(CheckoutRequest{Commit: "c", Dest: "/d", Mode: CheckoutCopies, Subpath: "/usr"}),
+			"ostree checkout --repo=/r --user-mode --force-copy --subpath=/usr c /d",
+		},
+		{
+			"full", checkoutArgs(CheckoutRequest{Commit: "c", Dest: "/d", Mode: CheckoutFull}),
+			"ostree checkout --repo=/r --force-copy c /d",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if diff := cmp.Diff(c.want, strings.Join(command("/r/", c.args), " ")); diff != "" {
@@ -249,11 +259,16 @@ func TestStatOverrideRefuses(t *testing.T) {
 func TestLayersAndDiff(t *testing.T) {
 	r := newRepo(t)
 	base := mustCommit(t, r, CommitRequest{Branch: "base", Trees: []Source{{Dir: writeTree(t, []file{
-		{path: "usr/bin/a", content: "a"}, {path: "usr/bin/b", content: "b"}, {path: "usr/link", target: "x"},
-		{path: "usr/dir", mode: unix.S_IFDIR | 0o755}, {path: "usr/old/x"},
+		{path: "usr/bin/a", content: "a"},
+		{path: "usr/bin/b", content: "b"},
+		{path: "usr/link", target: "x"},
+		{path: "usr/dir", mode: unix.S_IFDIR | 0o755},
+		{path: "usr/old/x"},
 	})}}})
 	mustCommit(t, r, CommitRequest{Branch: "overlay/05", Trees: []Source{{Dir: writeTree(t, []file{
-		{path: "usr/bin/b", content: "B"}, {path: "usr/new/file"}, {path: "usr/link", target: "y"},
+		{path: "usr/bin/b", content: "B"},
+		{path: "usr/new/file"},
+		{path: "usr/link", target: "y"},
 		{path: "usr/dir", mode: unix.S_IFDIR | 0o700},
 	})}}})
 	sum := mustCommit(t, r, CommitRequest{

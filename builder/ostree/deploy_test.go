@@ -207,14 +207,14 @@ func TestLayAsLibostree(t *testing.T) {
 	if other := commitSample(t, repos+"/bare", "bare", tree, "42.1"); other != commit {
 		t.Fatalf("commit %s in the bare repository, %s in the bare-user one", other, commit)
 	}
-	real := deployReal(t, repos+"/bare", commit)
+	theirs := deployReal(t, repos+"/bare", commit)
 	req := layRequest(t, repos+"/user", commit)
 	l, err := Lay(t.Context(), req)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ours := materialise(t, req, l)
-	if diff := cmp.Diff(describe(t, real), describe(t, ours)); diff != "" {
+	if diff := cmp.Diff(describe(t, theirs), describe(t, ours)); diff != "" {
 		t.Errorf("libostree's (-) and our (+) system:\n%s", diff)
 	}
 	if l.DeployPath != "/ostree/deploy/nestos/deploy/"+commit+".0" || l.Version != "42.1" || l.KernelVersion != "6.1.0-test" {
@@ -267,7 +267,7 @@ func TestLayByCopy(t *testing.T) {
 	linked := layRequest(t, repos+"/user", commit)
 	linked.Refspec = ""
 	copied := linked
-	dir, err := os.MkdirTemp("/dev/shm", "nosa-lay-")
+	dir, err := os.MkdirTemp("/dev/shm", "nosa-lay-") //nolint:usetesting // another filesystem is the point
 	if err != nil {
 		t.Skipf("no second filesystem: %v", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -195,7 +196,7 @@ func parseDirtree(raw []byte) (files, dirs []child, err error) {
 			name: f[0].(string), sum: hex.EncodeToString(f[1].([]byte)), meta: hex.EncodeToString(f[2].([]byte)),
 		})
 	}
-	for _, c := range append(files[:len(files):len(files)], dirs...) {
+	for _, c := range slices.Concat(files, dirs) {
 		if c.name == "" || c.name == "." || c.name == ".." || strings.ContainsAny(c.name, "/\x00") {
 			return nil, nil, fmt.Errorf("name %q: %w", c.name, errVariant)
 		}

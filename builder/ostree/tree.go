@@ -107,7 +107,7 @@ func (w *walker) dir(ctx context.Context, path string, d child) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	all := append(files, dirs...)
+	all := slices.Concat(files, dirs)
 	slices.SortFunc(all, func(a, b child) int { return strings.Compare(a.name, b.name) })
 	for _, c := range all {
 		name := strings.TrimSuffix(path, "/") + "/" + c.name

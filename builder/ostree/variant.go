@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Variant is a GVariant: a value with its type. The Go types of values are
@@ -211,8 +212,8 @@ func scalar(typ byte, b []byte) any {
 
 // boxed reads a variant: value, NUL, type.
 func (d *decoder) boxed(b []byte) (any, error) {
-	for i := len(b) - 1; i >= 0; i-- {
-		if b[i] != 0 {
+	for i, c := range slices.Backward(b) {
+		if c != 0 {
 			continue
 		}
 		typ := string(b[i+1:])

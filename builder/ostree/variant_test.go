@@ -62,8 +62,11 @@ func TestVariantExamples(t *testing.T) {
 		{"ms", "hello world", "hello world\x00\x00"},
 		{"ab", []any{true, false, false, true, true}, "\x01\x00\x00\x01\x01"},
 		{"(si)", []any{"foo", int32(-1)}, "foo\x00\xff\xff\xff\xff\x04"},
-		{"a(si)", []any{[]any{"hi", int32(-2)}, []any{"bye", int32(-1)}},
-			"hi\x00\x00\xff\xff\xff\xfe\x03\x00\x00\x00bye\x00\xff\xff\xff\xff\x04\x09\x15"},
+		{
+			"a(si)",
+			[]any{[]any{"hi", int32(-2)}, []any{"bye", int32(-1)}},
+			"hi\x00\x00\xff\xff\xff\xfe\x03\x00\x00\x00bye\x00\xff\xff\xff\xff\x04\x09\x15",
+		},
 		{"as", []any{"i", "can", "has", "strings?"}, "i\x00can\x00has\x00strings?\x00\x02\x06\x0a\x13"},
 		{"((ys)as)", []any{[]any{byte('i'), "can"}, []any{"has", "strings?"}}, "ican\x00has\x00strings?\x00\x04\x0d\x05"},
 		{"(yy)", []any{byte(0x70), byte(0x80)}, "\x70\x80"},
