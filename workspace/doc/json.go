@@ -186,7 +186,9 @@ func (p *jsonParser) more(open Origin, closing byte) bool {
 			p.fail(comma.Errorf(CodeSyntax, "a comma stands before '%c'", closing).WithHint("JSON allows no comma after the last item"))
 			return false
 		}
-		return true
+		if p.pos < len(p.data) {
+			return true
+		}
 	case closing:
 		p.next()
 		return false

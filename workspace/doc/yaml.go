@@ -203,14 +203,11 @@ func (c *converter) entries(y *yaml.Node, result *converted, depth int) {
 // origin translates the parser's place, which also counts the line breaks of
 // YAML 1.1 (NEL, LS, PS, lone CR), into the lines that an editor shows.
 func (c *converter) origin(y *yaml.Node) Origin {
-	if y.Line < 1 || y.Line > len(c.lines) {
-		return c.src.At(max(1, y.Line), max(1, y.Column))
+	line := c.lines[min(max(y.Line, 1), len(c.lines))-1]
+	p := line[min(max(y.Column, 1), len(line))-1]
+	if y.Line > len(c.lines) { // an empty value behind the last line
+		p = line[len(line)-1]
 	}
-	line := c.lines[y.Line-1]
-	if y.Column < 1 || y.Column > len(line) {
-		return c.src.At(y.Line, max(1, y.Column))
-	}
-	p := line[y.Column-1]
 	return c.src.At(int(p.line), int(p.column))
 }
 

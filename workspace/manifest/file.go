@@ -282,7 +282,7 @@ func (f *file) findFinalize() {
 
 // mergeInline merges an inline body and reports single values that it loses.
 func (f *file) mergeInline(body *doc.Node) {
-	b := &file{loader: f.loader, path: f.path, src: f.src, layer: newLayer(), yaml: true, inline: true, depth: f.depth}
+	b := &file{loader: f.loader, path: f.path, src: f.src, layer: newLayer(), yaml: f.yaml, inline: true, depth: f.depth}
 	b.read(body)
 	for _, key := range f.keys {
 		mine, theirs := f.layer.values[key.Name], b.layer.values[key.Name]

@@ -90,6 +90,7 @@ func TestReports(t *testing.T) {
 		want  []string
 	}{
 		{"loop", map[string]string{"manifest.yaml": "include: a.yaml\n", "a.yaml": "include: ./x/../manifest.yaml\n"}, []string{"error TF015 a.yaml:1:10"}},
+		{"kickstart", map[string]string{"manifest.yaml": "include: a.ks\n", "a.ks": "%packages\n"}, []string{"error TF036 manifest.yaml:1:10"}},
 		{"directory", map[string]string{"manifest.yaml": "include: a\n", "a/b": ""}, []string{"error TF014 manifest.yaml:1:10"}},
 		{"script mode", map[string]string{"manifest.yaml": "postprocess-script: a.sh\n", "a.sh": "#!/bin/sh\n"}, []string{"error TF032 manifest.yaml:1:21"}},
 		{"add-files source", map[string]string{"manifest.yaml": "add-files:\n  - [a, /etc/a]\n"}, []string{"error TF017 manifest.yaml:2:6"}},

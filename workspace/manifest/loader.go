@@ -90,6 +90,10 @@ func (l *loader) load(path string, from Origin, depth int) *layer {
 	if !l.open(path, at, src) {
 		return nil
 	}
+	if filepath.Ext(path) == ".ks" {
+		l.Report(at.Errorf(codeUnsupported, "kickstart files are not supported").WithHint("move the packages to a treefile"))
+		return nil
+	}
 	root, ds := doc.Read(path, src)
 	l.Diagnostics = append(l.Diagnostics, ds...)
 	if ds.HasErrors() {
