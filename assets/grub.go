@@ -8,8 +8,8 @@ import (
 //go:embed grub
 var grub embed.FS
 
-// Grub gives one of the pieces of GRUB's configuration: early.cfg is embedded
-// in the boot program, head.cfg with one of blscfg.cfg and source.cfg makes grub.cfg.
+// Grub gives one of the pieces of GRUB's configuration: stub.cfg is for the
+// ESP, head.cfg with one of blscfg.cfg and source.cfg makes /boot/grub2/grub.cfg.
 func Grub(name string) ([]byte, error) {
 	text, err := grub.ReadFile("grub/" + name)
 	if err != nil {

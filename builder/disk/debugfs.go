@@ -118,7 +118,7 @@ func (s *script) run(ctx context.Context, v volume) error {
 		if err != nil {
 			return err
 		}
-		defer os.RemoveAll(dir)
+		defer func() { _ = os.RemoveAll(dir) }()
 		for i, value := range s.values {
 			if err := os.WriteFile(filepath.Join(dir, strconv.Itoa(i)), value, 0o600); err != nil {
 				return err

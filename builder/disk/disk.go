@@ -52,7 +52,7 @@ type Filesystem struct {
 type Inode struct {
 	Path       string // from the filesystem's root: "/usr/bin/su"; any bytes
 	UID, GID   uint32
-	Mode       uint32            // st_mode with the type; it must be the stage's
+	Mode       uint32            // st_mode; a type in it must be the stage's, without one it is
 	Xattrs     map[string][]byte // set, with values as the kernel stores them
 	DropXattrs []string          // names that the stage's file has and the target's must not have
 	Flags      uint32            // ext4 inode flags that are set in addition, as FlagImmutable

@@ -79,8 +79,9 @@ func stage(t testing.TB, dir string, reversed bool) (root, boot string, inodes [
 			"security.capability": capNetRaw, "user.empty": {}, "user.long": bytes.Repeat([]byte{0, 1, '"', '\n'}, 700), "security.selinux": label["security.selinux"],
 		}},
 		Inode{Path: "/link", Mode: 0o120777, UID: 5, Xattrs: label},
-		Inode{Path: "/lost+found", Mode: 0o040700, Xattrs: label},
+		Inode{Path: "/lost+found", Mode: 0o700, Xattrs: label},
 	)
+	_ = unix.Setxattr(filepath.Join(root, "odd/file-7"), "security.selinux", []byte("host_t"), 0) // needs root
 	if unix.Setxattr(big, "user.ostreemeta", []byte("host"), 0) == nil {
 		inodes = append(inodes, Inode{Path: "/big", Mode: 0o100644, DropXattrs: []string{"user.ostreemeta"}, Xattrs: map[string][]byte{"user.new": []byte("x")}})
 	}
@@ -214,8 +215,10 @@ func checkInodes(t *testing.T, root string) {
 			}
 		}
 	}
-	if text := ask("stat /big"); strings.Contains(text, "ostreemeta") {
-		t.Errorf("an attribute of the host is in the image: %s", text)
+	for _, path := range []string{"/big", "/odd/file-7"} {
+		if text := ask("stat " + path); strings.Contains(text, "ostreemeta") || strings.Contains(text, "host_t") {
+			t.Errorf("an attribute of the host is in the image: %s", text)
+		}
 	}
 	nodes, err := volume{dir: filepath.Dir(root), file: filepath.Base(root), epoch: epoch}.nodes(t.Context())
 	if err != nil {

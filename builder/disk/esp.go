@@ -33,11 +33,11 @@ func checkESP(files []File) error {
 				return fmt.Errorf("file of the ESP %q: %q cannot be part of its name", f.Path, c)
 			}
 		}
-		if upper := strings.ToUpper(clean); seen[upper] {
+		upper := strings.ToUpper(clean)
+		if seen[upper] {
 			return fmt.Errorf("file of the ESP %q: there are two of it (FAT knows no case)", f.Path)
-		} else {
-			seen[upper] = true
 		}
+		seen[upper] = true
 	}
 	return nil
 }

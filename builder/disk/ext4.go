@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/proc"
@@ -111,11 +112,11 @@ func (v volume) write(ctx context.Context, f Filesystem, r *event.Reporter) erro
 	if err != nil {
 		return err
 	}
-	count, err := countInodes(f.Dir)
+	stage, err := scan(f.Dir)
 	if err != nil {
 		return err
 	}
-	if err := v.mke2fs(ctx, f, count, r); err != nil {
+	if err := v.mke2fs(ctx, f, stage.count, r); err != nil {
 		return err
 	}
 	nodes, err := v.nodes(ctx)
@@ -125,7 +126,15 @@ func (v volume) write(ctx context.Context, f Filesystem, r *event.Reporter) erro
 	if f.Epoch.IsZero() {
 		f.Epoch = v.epoch
 	}
-	s, err := v.script(ctx, f, nodes)
+	inodes, err := assign(nodes, f.Inodes)
+	if err != nil {
+		return err
+	}
+	flags, err := v.flags(ctx, inodes)
+	if err != nil {
+		return err
+	}
+	s, err := metadata{f.Epoch, stage, inodes, flags}.script(nodes)
 	if err != nil {
 		return err
 	}
@@ -144,7 +153,7 @@ func (v volume) mke2fs(ctx context.Context, f Filesystem, inodes int, r *event.R
 	if err != nil {
 		return err
 	}
-	defer os.Remove(conf.Name())
+	defer func() { _ = os.Remove(conf.Name()) }()
 	if _, err := conf.WriteString(mke2fsConf); err != nil {
 		return errors.Join(err, conf.Close())
 	}
@@ -164,45 +173,45 @@ func isFull(line string) bool {
 	return strings.Contains(line, "Could not allocate")
 }
 
-// script gives the commands that make all metadata of nodes what f says.
-func (v volume) script(ctx context.Context, f Filesystem, nodes []node) (*script, error) {
-	inodes, err := assign(nodes, f.Inodes)
-	if err != nil {
-		return nil, err
-	}
-	dropped, err := dropXattrs(f.Dir, nodes, inodes)
-	if err != nil {
-		return nil, err
-	}
-	flags, err := v.flags(ctx, inodes)
-	if err != nil {
-		return nil, err
-	}
+// metadata is what the inodes of a filesystem get.
+type metadata struct {
+	epoch  time.Time
+	stage  files
+	inodes map[uint32]*Inode
+	flags  map[uint32]uint32 // as they are now
+}
+
+// script gives the commands that make the metadata of nodes m.
+func (m metadata) script(nodes []node) (*script, error) {
 	s := &script{}
 	for _, n := range nodes {
 		if n.again {
 			continue
 		}
 		want := Inode{UID: n.uid, GID: n.gid, Mode: n.mode}
-		switch listed, ok := inodes[n.ino]; {
-		case ok:
+		listed := m.inodes[n.ino]
+		switch {
+		case listed != nil:
 			want = *listed
 		case n.path == "/":
 			want.Mode = 0o040755
+		}
+		if want.Mode&modeType == 0 {
+			want.Mode |= n.mode & modeType
 		}
 		if want.Mode&modeType != n.mode&modeType {
 			return nil, fmt.Errorf("%s has the mode 0%o in the stage and 0%o in the list: not the same kind of file", n.path, n.mode, want.Mode)
 		}
 		s.owner(n, want)
-		s.times(n.ino, f.Epoch)
-		for _, name := range dropped[n.ino] {
+		s.times(n.ino, m.epoch)
+		for _, name := range m.stage.dropped(n.path, listed) {
 			s.dropXattr(n.ino, name)
 		}
 		if err := s.setXattrs(n.ino, want.Xattrs); err != nil {
 			return nil, fmt.Errorf("%s: %w", n.path, err)
 		}
 		if want.Flags != 0 {
-			s.field(n.ino, "flags", fmt.Sprintf("0x%x", flags[n.ino]|want.Flags))
+			s.field(n.ino, "flags", fmt.Sprintf("0x%x", m.flags[n.ino]|want.Flags))
 		}
 	}
 	return s, nil

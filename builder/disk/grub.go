@@ -64,11 +64,22 @@ func SetConsole(config string, commands []string) (string, error) {
 	return head + consoleStart + lines.String() + consoleEnd + tail, nil
 }
 
-// GrubEarlyConfig gives the configuration that GrubMkimageArgs embeds, and that
-// lies as grub.cfg beside a GRUB that the target's vendor signed: it finds the
-// boot filesystem and goes on there.
-func GrubEarlyConfig() (string, error) {
-	text, err := assets.Grub("early.cfg")
+// GrubEarlyConfig gives the configuration that is embedded in the boot program
+// (GrubImage.Config). GRUB's rescue parser reads it: no comments, no conditions.
+// A BIOS prefers the boot partition of the disk that it started; with UEFI
+// GrubStubConfig goes on where it lies beside the program.
+func GrubEarlyConfig(p GrubPlatform) string {
+	first, hint := "configfile $cmdpath/grub.cfg\n", ""
+	if p == GrubBIOS {
+		first, hint = "", "--hint=$root,gpt3 "
+	}
+	return first + "search --no-floppy --label " + hint + "--set=root boot\nset prefix=($root)/grub2\nconfigfile $prefix/grub.cfg\n"
+}
+
+// GrubStubConfig gives the grub.cfg that lies in the ESP beside GRUB, be it ours
+// or one that the target's vendor signed: it finds the boot filesystem.
+func GrubStubConfig() (string, error) {
+	text, err := assets.Grub("stub.cfg")
 	return string(text), err
 }
 
@@ -189,7 +200,7 @@ func checkScriptText(what, text string) error {
 	if strings.ContainsAny(text, "\n\r") {
 		return fmt.Errorf("%s %q has more than one line", what, text)
 	}
-	for _, word := range strings.Fields(text) {
+	for _, word := range strings.FieldsSeq(text) {
 		for i, r := range word {
 			if reason := scriptSyntax(r, i); reason != "" {
 				return fmt.Errorf("%s %q has a %q, which %s in a GRUB script; this system's GRUB has no blscfg, so it runs boot loader entries as scripts", what, word, r, reason)

@@ -26,11 +26,11 @@ func scriptCheck(t *testing.T, text string) error {
 
 func TestGrubConfigIsAScript(t *testing.T) {
 	console := []string{"serial --speed=115200", "terminal_input serial console", "terminal_output serial console"}
-	early, err := GrubEarlyConfig()
+	stub, err := GrubStubConfig()
 	if err != nil {
 		t.Fatal(err)
 	}
-	scripts := map[string]string{"early": early}
+	scripts := map[string]string{"stub": stub}
 	for _, r := range []GrubRequest{{}, {BLSCFG: true}, {ConsoleCommands: console, Timeout: 5 * time.Second}} {
 		text, err := GrubConfig(r)
 		if err != nil {
@@ -54,8 +54,10 @@ func TestGrubConfigRequest(t *testing.T) {
 		{"nothing asked", GrubRequest{}, []string{"set timeout=1\n", consoleStart + consoleEnd, "function linux"}, []string{"blscfg\n", "@"}},
 		{"target has blscfg", GrubRequest{BLSCFG: true}, []string{"\nblscfg\n"}, []string{"function"}},
 		{
-			"console", GrubRequest{ConsoleCommands: []string{"serial --speed=9600", "terminal_output serial"}, Timeout: 1500 * time.Millisecond},
-			[]string{consoleStart + "serial --speed=9600\nterminal_output serial\n" + consoleEnd, "set timeout=2\n"}, nil,
+			"console",
+			GrubRequest{ConsoleCommands: []string{"serial --speed=9600", "terminal_output serial"}, Timeout: 1500 * time.Millisecond},
+			[]string{consoleStart + "serial --speed=9600\nterminal_output serial\n" + consoleEnd, "set timeout=2\n"},
+			nil,
 		},
 	}
 	for _, tt := range tests {
@@ -123,20 +125,16 @@ func TestGrubMkimageArgs(t *testing.T) {
 // and sees that the BIOS one fits into its partition.
 func TestGrubMkimage(t *testing.T) {
 	need(t, "grub-mkimage")
-	early, err := GrubEarlyConfig()
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
 	config := filepath.Join(dir, "early.cfg")
-	if err := os.WriteFile(config, []byte(early), 0o644); err != nil {
-		t.Fatal(err)
-	}
 	for _, p := range []GrubPlatform{GrubBIOS, GrubEFI64} {
 		t.Run(string(p), func(t *testing.T) {
 			modules := filepath.Join("/usr/lib/grub", string(p))
 			if _, err := os.Stat(modules); err != nil {
 				t.Skip("GRUB's modules for this platform are not installed")
+			}
+			if err := os.WriteFile(config, []byte(GrubEarlyConfig(p)), 0o644); err != nil {
+				t.Fatal(err)
 			}
 			out := filepath.Join(dir, string(p))
 			args, err := GrubMkimageArgs(GrubImage{Platform: p, Modules: modules, Config: config, Output: out})

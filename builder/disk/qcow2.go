@@ -48,7 +48,7 @@ func QCOW2(ctx context.Context, raw, dst string, c Compression) error {
 	if err != nil {
 		return fmt.Errorf("writing qcow2 image: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	tmp := filepath.Join(dir, "disk.qcow2")
 	if err := proc.Run(ctx, proc.Cmd{Args: convertArgs(raw, tmp, c)}); err != nil {
 		return fmt.Errorf("converting %s to qcow2: %w", raw, err)

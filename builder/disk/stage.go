@@ -29,40 +29,46 @@ func hostXattr(name string) bool {
 	return strings.HasPrefix(name, "security.SMACK64") || strings.HasPrefix(name, "trusted.overlay.") || strings.HasPrefix(name, "user.overlay.")
 }
 
-// countInodes gives how many files lie below dir, hard links counted each.
-func countInodes(dir string) (int, error) {
-	n := 0
-	err := filepath.WalkDir(dir, func(_ string, _ fs.DirEntry, err error) error { n++; return err })
-	if err != nil {
-		return 0, fmt.Errorf("counting the files of the stage: %w", err)
-	}
-	return n, nil
+// files is what a walk through a stage finds.
+type files struct {
+	count  int                 // names; hard links counted each
+	xattrs map[string][]string // names of extended attributes, by path from the stage: "/usr/bin/su"
 }
 
-// dropXattrs gives for each inode number the attributes that mke2fs copied from
-// the stage below dir and that are to go.
-func dropXattrs(dir string, nodes []node, inodes map[uint32]*Inode) (map[uint32][]string, error) {
-	drop := map[uint32][]string{}
-	for _, n := range nodes {
-		if n.again {
-			continue
-		}
-		have, err := listXattrs(filepath.Join(dir, n.path))
-		if errors.Is(err, unix.ENOENT) && n.path == "/lost+found" {
-			continue
-		}
+// scan walks through the stage below dir.
+func scan(dir string) (files, error) {
+	found := files{xattrs: map[string][]string{}}
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {
-			return nil, fmt.Errorf("listing extended attributes of %s: %w", n.path, err)
+			return err
 		}
-		for _, name := range have {
-			want := inodes[n.ino]
-			if want == nil && hostXattr(name) || want != nil && want.drops(name) {
-				drop[n.ino] = append(drop[n.ino], name)
-			}
+		found.count++
+		names, err := listXattrs(path)
+		if err != nil {
+			return &fs.PathError{Op: "listing extended attributes of", Path: path, Err: err}
 		}
-		slices.Sort(drop[n.ino])
+		if len(names) > 0 {
+			found.xattrs[filepath.Clean("/"+strings.TrimPrefix(path, dir))] = names
+		}
+		return nil
+	})
+	if err != nil {
+		return found, fmt.Errorf("reading the stage: %w", err)
 	}
-	return drop, nil
+	return found, nil
+}
+
+// dropped gives the attributes that mke2fs copied from the stage's file at path
+// and that are to go; want is nil for a file that is not in the list.
+func (f files) dropped(path string, want *Inode) []string {
+	var drop []string
+	for _, name := range f.xattrs[path] {
+		if want == nil && hostXattr(name) || want != nil && want.drops(name) {
+			drop = append(drop, name)
+		}
+	}
+	slices.Sort(drop)
+	return drop
 }
 
 func (i *Inode) drops(name string) bool {
