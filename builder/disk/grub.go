@@ -200,7 +200,7 @@ func checkScriptText(what, text string) error {
 	if strings.ContainsAny(text, "\n\r") {
 		return fmt.Errorf("%s %q has more than one line", what, text)
 	}
-	for _, word := range strings.FieldsSeq(text) {
+	for word := range strings.FieldsSeq(text) {
 		for i, r := range word {
 			if reason := scriptSyntax(r, i); reason != "" {
 				return fmt.Errorf("%s %q has a %q, which %s in a GRUB script; this system's GRUB has no blscfg, so it runs boot loader entries as scripts", what, word, r, reason)

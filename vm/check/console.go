@@ -115,11 +115,12 @@ type Console struct {
 	// Line gets every line of the console, cleaned; nil discards them.
 	Line func(string)
 
-	in   io.Writer
-	ring *console.Ring
-	off  int64
-	raw  []byte   // the current, unfinished line as it came
-	tail []string // the last finished lines that are not empty
+	in       io.Writer
+	ring     *console.Ring
+	attached bool // a Shell talks
+	off      int64
+	raw      []byte   // the current, unfinished line as it came
+	tail     []string // the last finished lines that are not empty
 }
 
 // NewConsole reads from ring and types to in.
@@ -165,8 +166,11 @@ func (c *Console) more(ctx context.Context, quiet time.Duration, each func(line 
 	return each(Clean(string(c.raw)), false), nil
 }
 
-// keep notes a finished line.
+// keep notes a finished line; what a Shell transfers is not what a guest prints.
 func (c *Console) keep(line string) {
+	if c.attached && (strings.HasPrefix(line, mark) || line == "") {
+		return
+	}
 	if c.Line != nil {
 		c.Line(line)
 	}

@@ -89,6 +89,7 @@ func (c *Console) Attach(ctx context.Context) (*Shell, error) {
 	if _, err := c.Expect(ctx, "the shell's answer", c.Pace.Shell, readyRE); err != nil {
 		return nil, err
 	}
+	c.attached = true
 	return &Shell{c: c}, nil
 }
 
@@ -304,6 +305,7 @@ func (s *Shell) Reboot(ctx context.Context, atLoader func(context.Context, *Cons
 	if _, err := s.Run(ctx, "dmesg -n 7; systemctl --no-block reboot"); err != nil {
 		return nil, fmt.Errorf("asking for a reboot: %w", err)
 	}
+	s.c.attached = false
 	if atLoader != nil {
 		if err := atLoader(ctx, s.c); err != nil {
 			return nil, err

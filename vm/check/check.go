@@ -1,0 +1,160 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/nestos/nosa/vm"
+	"github.com/nestos/nosa/workspace/event"
+)
+
+// Credential is the systemd credential that asks an image to log root in on its
+// serial console; CredentialValue is what it is set to. Only an image that ships
+// a generator for it does, and only in a machine that passes it.
+const (
+	Credential      = "nosa.console.autologin"
+	CredentialValue = "root"
+)
+
+// Options say what to boot and what to expect.
+type Options struct {
+	Spec   vm.Spec // the machine; Accel "" is probed
+	Want   Want
+	Prober vm.Prober
+	Now    time.Time // becomes Run.Time
+	Dir    string    // for the machine's own files; "" is os.TempDir
+	Log    string    // gets the console from power-on; "" is none
+	// Pace overrides PaceOf the accelerator.
+	Pace     *Pace
+	Reporter *event.Reporter
+}
+
+// guest is a booted machine with a shell in it.
+type guest struct {
+	m     *vm.Machine
+	shell *Shell
+	login time.Duration
+}
+
+// Boot boots the machine, asserts what is wanted and stops it. What does not
+// hold, a guest that does not boot included, is in the Run; an error is a check
+// that could not be made (no QEMU, cancelled). A KVM guest that goes silent is
+// tried again with TCG, and the host's KVM is distrusted from then on.
+func Boot(ctx context.Context, o Options) (Run, error) {
+	return o.run(ctx, func(ctx context.Context, g *guest, run *Run) error {
+		list, err := g.shell.Assert(ctx, o.Want)
+		run.Assertions = append(run.Assertions, list...)
+		return err
+	})
+}
+
+// run chooses the accelerator, boots, and hands the guest to do.
+func (o Options) run(ctx context.Context, do func(context.Context, *guest, *Run) error) (Run, error) {
+	choice := vm.Choice{Accel: o.Spec.Accel, Reason: "as asked"}
+	if o.Spec.Accel == "" {
+		var err error
+		if choice, err = o.Prober.Probe(ctx, o.Spec); err != nil {
+			return Run{}, err
+		}
+	}
+	run, err := o.once(ctx, choice, do)
+	if err != nil || run.Trouble != Silence || choice.Accel != vm.KVM {
+		return run, err
+	}
+	reason := fmt.Sprintf("a KVM guest printed nothing for %s", o.pace(vm.KVM).Silence)
+	o.Reporter.Warn(reason + "; trying again without KVM, which is slower")
+	if err := o.Prober.Distrust(ctx, o.Spec, reason); err != nil {
+		return run, err
+	}
+	return o.once(ctx, vm.Choice{Accel: vm.TCG, Reason: reason}, do)
+}
+
+func (o Options) pace(a vm.Accel) Pace {
+	if o.Pace != nil {
+		return *o.Pace
+	}
+	return PaceOf(a)
+}
+
+// once is one boot with one accelerator.
+func (o Options) once(ctx context.Context, choice vm.Choice, do func(context.Context, *guest, *Run) error) (Run, error) {
+	start := time.Now()
+	spec := withCredential(o.Spec)
+	spec.Accel = choice.Accel
+	m, err := vm.Start(ctx, spec, vm.StartOptions{Dir: o.Dir, Log: o.Log, Line: o.Reporter.Line})
+	if err != nil {
+		return Run{}, err
+	}
+	run := Run{
+		Firmware: string(m.Spec.Firmware), Accel: string(m.Spec.Accel), Reason: choice.Reason,
+		Commit: o.Want.Commit, Time: o.Now,
+	}
+	console := NewConsole(m, m.Serial(), o.pace(choice.Accel))
+	console.Line = o.Reporter.Line
+	g := &guest{m: m}
+	err = g.boot(ctx, console, &run)
+	if err == nil {
+		err = do(ctx, g, &run)
+	}
+	stopErr := m.Stop()
+	run.MS = time.Since(start).Milliseconds()
+	run.OK = err == nil && len(run.Failed()) == 0
+	if ctx.Err() != nil {
+		return run, context.Cause(ctx)
+	}
+	var trouble *BootError
+	if errors.As(err, &trouble) { // the guest's fault, so a finding
+		run.Trouble = trouble.Trouble
+		err = nil
+	}
+	if !run.OK {
+		run.Console = console.Tail()
+	}
+	if err == nil {
+		err = stopErr
+	}
+	return run, err
+}
+
+// boot gets to a shell in the guest.
+func (g *guest) boot(ctx context.Context, c *Console, run *Run) error {
+	prompt := Assertion{Name: "login prompt", Want: "a login prompt"}
+	login, err := c.Login(ctx)
+	prompt.MS, run.LoginMS = login.Milliseconds(), login.Milliseconds()
+	prompt.OK, prompt.Got = err == nil, "a login prompt"
+	if err != nil {
+		run.LoginMS = 0
+		prompt.Got = err.Error()
+	}
+	run.Assertions = append(run.Assertions, prompt)
+	if err != nil {
+		return err
+	}
+	g.login = login
+	start := time.Now()
+	g.shell, err = c.Attach(ctx)
+	if err == nil {
+		err = g.shell.Hush(ctx)
+	}
+	shell := Assertion{Name: "root shell", Want: "a shell", Got: "a shell", OK: err == nil, MS: time.Since(start).Milliseconds()}
+	if err != nil {
+		shell.Got = err.Error()
+	}
+	run.Assertions = append(run.Assertions, shell)
+	return err
+}
+
+// withCredential passes the credential in both ways that systemd reads: QEMU's
+// fw_cfg (since 251) and SMBIOS OEM strings (since 252). See systemd(1).
+func withCredential(s vm.Spec) vm.Spec {
+	s.FwCfg = maps.Clone(s.FwCfg)
+	if s.FwCfg == nil {
+		s.FwCfg = map[string]string{}
+	}
+	s.FwCfg["opt/io.systemd.credentials/"+Credential] = CredentialValue
+	s.SMBIOS = append(append([]string{}, s.SMBIOS...), "io.systemd.credential:"+Credential+"="+CredentialValue)
+	return s
+}
