@@ -86,8 +86,8 @@ func unmarshalExtra(data []byte, known any) (map[string]json.RawMessage, error) 
 		return nil, err
 	}
 	t := reflect.TypeOf(known).Elem()
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+	for field := range t.Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		delete(all, name)
 	}
 	if len(all) == 0 {

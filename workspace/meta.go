@@ -176,12 +176,12 @@ func AddArtifact(ctx context.Context, dir string, now time.Time, add map[string]
 	})
 }
 
-func lockedMeta(ctx context.Context, dir string, write func(disk *Meta) error) error {
+func lockedMeta(ctx context.Context, dir string, write func(disk *Meta) error) (err error) {
 	l, err := lock.Open(filepath.Join(dir, ".meta.json.lock"))
 	if err != nil {
 		return err
 	}
-	defer l.Close()
+	defer func() { err = errors.Join(err, l.Close()) }()
 	if err := l.Lock(ctx, lock.Exclusive, 0); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 )
@@ -88,9 +89,7 @@ func toTree(v any) (map[string]any, error) {
 
 func mergeTrees(newer, older map[string]any) map[string]any {
 	merged := make(map[string]any, len(newer)+len(older))
-	for key, o := range older {
-		merged[key] = o
-	}
+	maps.Copy(merged, older)
 	for key, n := range newer {
 		merged[key] = mergeValues(n, merged[key])
 	}

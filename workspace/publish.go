@@ -97,9 +97,7 @@ func (w *Workspace) repair(now time.Time) (Repaired, error) {
 		return r, err
 	}
 	for _, b := range missing {
-		if err := x.Insert(b.id, b.arch); err != nil {
-			return r, err
-		}
+		w.insertByAge(&x, b)
 		r.Inserted = append(r.Inserted, b.id+"/"+b.arch)
 	}
 	before, _ := os.Readlink(filepath.Join(w.Builds(), latestLink))
@@ -118,10 +116,42 @@ func (w *Workspace) repair(now time.Time) (Repaired, error) {
 	return r, err
 }
 
+// insertByAge adds a build to x where its age belongs, judged by the builds
+// that are here; without any it is the newest.
+func (w *Workspace) insertByAge(x *Index, b foundBuild) {
+	if i := x.at(b.id); i >= 0 {
+		x.Builds[i].Arches = append(x.Builds[i].Arches, b.arch)
+		return
+	}
+	place := 0
+	for i, e := range x.Builds {
+		stamp := w.newestStamp(e)
+		if stamp == "" {
+			continue
+		}
+		if stamp <= b.stamp {
+			place = i
+			break
+		}
+		place = i + 1
+	}
+	x.Builds = slices.Insert(x.Builds, place, IndexEntry{ID: b.id, Arches: []string{b.arch}})
+}
+
+// newestStamp is the time of the newest of an entry's builds that is here.
+func (w *Workspace) newestStamp(e IndexEntry) string {
+	newest := ""
+	for _, arch := range e.Arches {
+		if m, err := ReadMeta(w.BuildDir(e.ID, arch)); err == nil {
+			newest = max(newest, m.BuildTimestamp)
+		}
+	}
+	return newest
+}
+
 type foundBuild struct{ id, arch, stamp string }
 
-// unindexed finds complete builds that x does not have, oldest first: each one
-// is inserted as the newest.
+// unindexed finds complete builds that x does not have, oldest first.
 func (w *Workspace) unindexed(x *Index) ([]foundBuild, error) {
 	metas, err := filepath.Glob(filepath.Join(escapeGlob(w.Builds()), "*", "*", MetaFile))
 	if err != nil {
@@ -153,8 +183,10 @@ func escapeGlob(path string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
-// trashDir is where clean moves what it deletes.
-func (w *Workspace) trashDir() string { return w.path("tmp", ".trash") }
+// trashName is the directory in tmp/ to which clean moves what it deletes.
+const trashName = ".trash"
+
+func (w *Workspace) trashDir() string { return w.path("tmp", trashName) }
 
 // emptyTrash deletes what lies in the trash and says what it was.
 func (w *Workspace) emptyTrash() ([]string, error) {
