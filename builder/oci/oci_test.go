@@ -63,13 +63,13 @@ func sampleRepo(t *testing.T) (repo, commit string) {
 	}
 	err := errors.Join(
 		os.Mkdir(tree+"/sysroot", 0o755), os.Mkdir(tree+"/var", 0o755), os.Mkdir(tree+"/tmp", 0o755),
-		unix.Chmod(tree+"/tmp", 0o1777), unix.Chmod(tree+"/usr/bin/su", 0o4711), unix.Chmod(tree+"/usr/etc/secret", 0o200),
+		unix.Chmod(tree+"/tmp", 0o1777), unix.Chmod(tree+"/usr/bin/su", 0o4711),
 		os.Symlink("usr//bin/../bin", tree+"/bin"), os.Symlink(strings.Repeat("x/", 80)+"ü", tree+"/usr/share/far"),
 		unix.Setxattr(tree+"/usr/bin/labelled", "user.pax.flags", []byte("m"), 0),
 		unix.Setxattr(tree+"/usr/lib", "user.dir", []byte("d"), 0),
 	)
 	if os.Getuid() == 0 {
-		err = errors.Join(err, os.Lchown(tree+"/usr/bin/hello2", 12, 3_000_000))
+		err = errors.Join(err, os.Lchown(tree+"/usr/bin/hello2", 12, 3_000_000), unix.Chmod(tree+"/usr/etc/secret", 0o200))
 	}
 	if err != nil {
 		t.Fatal(err)
