@@ -37,7 +37,7 @@ type Image struct {
 // Filesystem is the content of a partition. The zero value of Type, Label and
 // UUID is what the partition of its name has on every system.
 type Filesystem struct {
-	Type     string // "ext4", also when empty; "xfs", see Write
+	Type     string // "ext4", also when empty; "xfs" for the root, see ErrXFS
 	Dir      string // the stage: file types, contents, hard links and names are taken from it
 	Label    string
 	UUID     GUID
@@ -69,8 +69,9 @@ type File struct {
 }
 
 // Write writes the image beside im.Path and renames it when it is complete;
-// nothing is mounted and nothing is copied that is not needed. The same Image
-// with the same stage content gives the same bytes, whoever writes it and when.
+// nothing is mounted (but for xfs) and nothing is copied that is not needed. The
+// same Image with the same stage content gives the same bytes, whoever writes
+// it and when (but for xfs).
 func Write(ctx context.Context, im Image, r *event.Reporter) (err error) {
 	if err := im.check(); err != nil {
 		return err
@@ -121,18 +122,11 @@ func (im Image) check() error {
 	if im.Boot.Type != "" && im.Boot.Type != "ext4" {
 		return fmt.Errorf("filesystem %q for %s: only ext4 is made", im.Boot.Type, Boot)
 	}
-	switch im.Root.Type {
-	case "", "ext4":
-	case "xfs":
-		return ErrXFS
-	default:
-		return fmt.Errorf("filesystem %q for %s: only ext4 is made: set \"rootfs: ext4\" in image.yaml", im.Root.Type, Root)
+	if t := im.Root.Type; t != "" && t != "ext4" && t != "xfs" {
+		return fmt.Errorf("filesystem %q for %s: only ext4 and xfs are made: set \"rootfs: ext4\" in image.yaml", t, Root)
 	}
 	return checkESP(im.ESP)
 }
-
-// ErrXFS says that an xfs root cannot be made here.
-var ErrXFS = errors.New(`an xfs root filesystem can only be filled through a mount, which is not supported: set "rootfs: ext4" in image.yaml`)
 
 // fill writes everything into the empty f. The filesystems do not touch each
 // other's bytes and are written side by side.
@@ -151,7 +145,11 @@ func (im Image) fill(ctx context.Context, f *os.File, r *event.Reporter) error {
 			return err
 		}
 		g.Go(func() error {
-			if err := v.write(ctx, fsys, r); err != nil {
+			write := v.write
+			if fsys.Type == "xfs" {
+				write = v.writeXFS
+			}
+			if err := write(ctx, fsys, r); err != nil {
 				return fmt.Errorf("writing filesystem %s: %w", name, err)
 			}
 			return nil

@@ -283,7 +283,7 @@ func TestWriteErrors(t *testing.T) {
 		change func(*Image)
 		want   string
 	}{
-		{"xfs", func(im *Image) { im.Root.Type = "xfs" }, "rootfs: ext4"},
+		{"xfs boot", func(im *Image) { im.Boot.Type = "xfs" }, "only ext4"},
 		{"other filesystem", func(im *Image) { im.Root.Type = "btrfs" }, `"btrfs"`},
 		{"no stage", func(im *Image) { im.Boot.Dir += "/none" }, "no such file"},
 		{"no time", func(im *Image) { im.Epoch = time.Time{} }, "between 1980 and 2038"},
