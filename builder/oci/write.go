@@ -77,10 +77,21 @@ func Write(ctx context.Context, req Request, r *event.Reporter) (img Image, err 
 	return img, os.Rename(tmp.Name(), req.Dest)
 }
 
-// archive writes the layer as the first file, since it is the large one, and what depends on it
+// archive writes the layer before all other files, since it is the large one, and what depends on it
 // after it; its name and size come into the tar header when they are known.
 func (req Request) archive(ctx context.Context, f *os.File, r *event.Reporter) (Image, error) {
-	if _, err := f.Seek(tarBlock, io.SeekStart); err != nil {
+	// Without the directories skopeo makes them itself and fails to chown them unless it is root.
+	dirs := layer{tar: tar.NewWriter(f)}
+	for _, name := range []string{"blobs/", "blobs/sha256/"} {
+		if err := dirs.dir(name, Entry{Mode: 0o755}); err != nil {
+			return Image{}, err
+		}
+	}
+	at, err := f.Seek(0, io.SeekCurrent)
+	if err == nil {
+		_, err = f.Seek(tarBlock, io.SeekCurrent)
+	}
+	if err != nil {
 		return Image{}, err
 	}
 	blob, diffID, err := req.layer(ctx, f, r)
@@ -91,7 +102,7 @@ func (req Request) archive(ctx context.Context, f *os.File, r *event.Reporter) (
 	if err != nil {
 		return Image{}, err
 	}
-	if _, err := f.WriteAt(head, 0); err != nil {
+	if _, err := f.WriteAt(head, at); err != nil {
 		return Image{}, err
 	}
 	if _, err := f.Write(make([]byte, (tarBlock-blob.Size%tarBlock)%tarBlock)); err != nil {
