@@ -43,7 +43,7 @@ func layers() map[string][]string {
 		"builder/sandbox": {"workspace/proc", "workspace/event", "assets"},
 		"builder/tool":    {"workspace/proc", "workspace/event", "assets"},
 
-		"workspace":          {"workspace/*"},
+		"workspace":          {"workspace/*", "assets"},
 		"workspace/manifest": {"workspace/doc", "workspace/rpmmd"},
 		"workspace/job":      {"workspace/event", "workspace/proc", "workspace/lock"},
 		"workspace/lock":     {},

@@ -1,0 +1,321 @@
+package builder
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/nestos/nosa/builder/compose"
+	"github.com/nestos/nosa/builder/ostree"
+	"github.com/nestos/nosa/builder/tool"
+	"github.com/nestos/nosa/builder/tree"
+	"github.com/nestos/nosa/workspace"
+	"github.com/nestos/nosa/workspace/event"
+	"github.com/nestos/nosa/workspace/manifest"
+	"github.com/nestos/nosa/workspace/rpmmd"
+)
+
+// BuildRequest asks for a build.
+type BuildRequest struct {
+	Targets []string `json:"targets"` // image types; none for the commit alone
+	Fetch   bool     `json:"fetch,omitempty"`
+	Force   bool     `json:"force,omitempty"`
+	Strict  bool     `json:"strict,omitempty"`
+	Version string   `json:"version,omitempty"`
+	Parent  string   `json:"parent,omitempty"` // checksum
+	Tag     string   `json:"tag,omitempty"`
+	Offline bool     `json:"offline,omitempty"`
+	NoWait  bool     `json:"no_wait,omitempty"`
+}
+
+// TargetOSTree is the target that asks for no image.
+const TargetOSTree = "ostree"
+
+// Targets gives the image types that the words of a command line ask for; no
+// word is qemu.
+func Targets(words []string) []string {
+	if len(words) == 0 {
+		return []string{"qemu"}
+	}
+	list := []string{}
+	for _, w := range words {
+		if w != TargetOSTree && !slices.Contains(list, w) {
+			list = append(list, w)
+		}
+	}
+	return list
+}
+
+// engineVersion is part of what a build depends on: it is raised when the same
+// input gives another tree.
+const engineVersion = 1
+
+// build is what travels between the steps of a build.
+type build struct {
+	config  *Config
+	req     BuildRequest
+	resolve compose.ResolveRequest
+
+	fetched   rpmmd.Fetched
+	epoch     time.Time // of everything that goes into the tree
+	imageJSON []byte
+	layers    []tree.Layer
+	layerSums []string
+	previous  workspace.Meta // zero when there is none
+	inputs    string
+	version   string
+	id        string
+	same      string // id of the build that has these inputs already
+	placement tree.Placement
+	commit    ostree.Committed
+	artifacts map[string]workspace.Artifact
+}
+
+// Build composes, commits and publishes a build, and makes its images.
+func Build(ctx context.Context, env *Env, req BuildRequest) error {
+	if err := tool.Require("build", "disk"); err != nil {
+		return err
+	}
+	release, err := env.Open(ctx, UseBuilds, writeCache)
+	if err != nil {
+		return err
+	}
+	return errors.Join(runBuild(ctx, env, req), release())
+}
+
+func runBuild(ctx context.Context, env *Env, req BuildRequest) error {
+	if _, err := env.WS.Repair(ctx, env.Now()); err != nil {
+		return err
+	}
+	if req.Fetch {
+		if err := fetch(ctx, env, FetchRequest{Strict: req.Strict, Offline: req.Offline}); err != nil {
+			return err
+		}
+	}
+	b, plan, err := planBuild(ctx, env, req)
+	if err != nil {
+		return err
+	}
+	if err := plan.Run(ctx, env); err != nil {
+		return err
+	}
+	id := b.id
+	if b.same != "" {
+		id = b.same
+		env.Sink.Emit(event.Event{Kind: event.Log, Level: event.Info, Text: "nothing has changed: the build is " + id})
+	}
+	if req.Tag != "" {
+		err := env.WS.UpdateIndex(ctx, env.Now(), func(x *workspace.Index) error {
+			return x.Tag(workspace.Tag{Name: req.Tag, Target: id}, env.Now())
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if len(req.Targets) > 0 {
+		images, err := PlanImages(env, ImageRequest{Build: id, Types: req.Targets})
+		if err != nil {
+			return err
+		}
+		if err := images.Run(ctx, env); err != nil {
+			return err
+		}
+	}
+	return env.writeHistory("build")
+}
+
+// PlanBuild gives the steps of a build and of its images.
+func PlanBuild(ctx context.Context, env *Env, req BuildRequest) (Plan, error) {
+	_, plan, err := planBuild(ctx, env, req)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range req.Targets {
+		plan = append(plan, Step{Name: t, Title: t + " image", Needs: []string{"publish"}, Op: &DiskImage{Type: t, later: true}, Weight: 5})
+	}
+	return plan, nil
+}
+
+func planBuild(ctx context.Context, env *Env, req BuildRequest) (*build, Plan, error) {
+	config, err := LoadConfig(ctx, env)
+	if err != nil {
+		return nil, nil, err
+	}
+	b := &build{config: config, req: req}
+	if b.resolve, err = resolveRequest(ctx, env, config); err != nil {
+		return nil, nil, err
+	}
+	b.resolve.Strict = req.Strict
+	if err := b.findPrevious(env); err != nil {
+		return nil, nil, err
+	}
+	if err := b.makeLayers(env); err != nil {
+		return nil, nil, err
+	}
+	m := config.Manifest
+	c := composeStep{b}
+	plan := Plan{
+		{Name: "packages", Title: "packages from the cache", Weight: 1, Op: &PickPackages{Input: inputDigest(b.resolve), build: b}},
+		{Name: "overlays", Title: "commit overlays", Weight: 1, Op: &CommitOverlays{Names: b.layerNames(), build: b}},
+		{Name: "inputs", Title: "compare with the last build", Weight: 1, Needs: []string{"packages", "overlays"}, Op: &CompareInputs{Force: req.Force, Version: req.Version, build: b}},
+		{Name: "install", Title: "install packages", Weight: 30, Needs: []string{"inputs"}, Op: &InstallPackages{NoDocs: !m.Documentation, Langs: texts(m.InstallLangs), composeStep: c}},
+		{Name: "layers", Title: "apply overlays", Weight: 3, Needs: []string{"install"}, Op: &ApplyLayers{Names: b.layerNames(), composeStep: c}},
+		{Name: "configure", Title: "post-process", Weight: 2, Needs: []string{"layers"}, Op: &Configure{DefaultTarget: m.DefaultTarget, Units: texts(m.Units), composeStep: c}},
+		{Name: "scripts", Title: "run postprocess scripts", Weight: 3, Needs: []string{"configure"}, Op: &RunScripts{Count: len(b.scripts()), composeStep: c}},
+		{Name: "layout", Title: "lay out for OSTree", Weight: 3, Needs: []string{"scripts"}, Op: &LayOut{SELinux: m.SELinux, composeStep: c}},
+		{Name: "initramfs", Title: "kernel and initramfs", Weight: 15, Needs: []string{"layout"}, Op: &MakeInitramfs{Args: texts(m.InitramfsArgs), composeStep: c}},
+		{Name: "commit", Title: "commit the tree", Weight: 15, Needs: []string{"initramfs"}, Op: &CommitTree{Ref: m.Ref, SELinux: m.SELinux, Parent: req.Parent, composeStep: c}},
+		{Name: "archive", Title: "write the ociarchive", Weight: 15, Needs: []string{"commit"}, Op: &WriteArchive{composeStep: c}},
+		{Name: "publish", Title: "publish the build", Weight: 1, Needs: []string{"archive"}, Op: &PublishBuild{composeStep: c}},
+	}
+	return b, plan, nil
+}
+
+// findPrevious finds the newest build of this architecture that is here.
+func (b *build) findPrevious(env *Env) error {
+	id, err := env.WS.Resolve("latest", env.Arch.Name)
+	if errors.Is(err, workspace.ErrNoBuild) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	meta, err := workspace.ReadMeta(env.WS.BuildDir(id, env.Arch.Name))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	b.previous = meta
+	return err
+}
+
+// makeLayers gives the layers in the order in which they are applied: those of
+// the config, the image configuration, the user's overrides.
+func (b *build) makeLayers(env *Env) error {
+	var err error
+	if b.imageJSON, err = b.config.imageJSON(); err != nil {
+		return err
+	}
+	file := env.Work("image.json")
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return fmt.Errorf("writing image.json: %w", err)
+	}
+	if err := os.WriteFile(file, b.imageJSON, 0o644); err != nil {
+		return fmt.Errorf("writing image.json: %w", err)
+	}
+	for _, o := range b.config.Overlays {
+		if !o.Override {
+			b.layers = append(b.layers, o.layer)
+		}
+	}
+	b.layers = append(b.layers, imageLayer(file))
+	for _, o := range b.config.Overlays {
+		if o.Override {
+			b.layers = append(b.layers, o.layer)
+		}
+	}
+	return nil
+}
+
+// imageLayer is the layer that makes the images' configuration part of the
+// commit, so that images of an old build never read the working tree.
+func imageLayer(file string) tree.Layer {
+	dir := filepath.Dir(imageConfigPath[1:])
+	return tree.Layer{Name: layerPrefix + "cosa-image-json", Files: []tree.File{
+		{Path: "usr", Mode: os.ModeDir | 0o755},
+		{Path: "usr/share", Mode: os.ModeDir | 0o755},
+		{Path: dir, Mode: os.ModeDir | 0o755},
+		{Path: imageConfigPath[1:], Mode: 0o644, Source: file},
+	}}
+}
+
+func (b *build) layerNames() []string {
+	names := make([]string, len(b.layers))
+	for i, l := range b.layers {
+		names[i] = l.Name
+	}
+	return names
+}
+
+// inputHash is the digest of everything that goes into the tree. It stands in
+// the place of rpm-ostree's, whose value depends on its own data structures.
+func (b *build) inputHash() (string, error) {
+	m := b.config.Manifest
+	flat, err := m.JSON()
+	if err != nil {
+		return "", err
+	}
+	packages, err := json.Marshal(b.fetched.Packages)
+	if err != nil {
+		return "", fmt.Errorf("hashing inputs: %w", err)
+	}
+	parts := [][]byte{[]byte(strconv.Itoa(engineVersion)), flat, packages, []byte(b.req.Version)}
+	for i, name := range b.layerNames() {
+		parts = append(parts, []byte(name), []byte(b.layerSums[i]))
+	}
+	for _, name := range externalFiles(m) {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return "", fmt.Errorf("hashing inputs: %w", err)
+		}
+		parts = append(parts, data)
+	}
+	return digest(parts...), nil
+}
+
+// externalFiles are the files that a manifest names and whose content goes into the tree.
+func externalFiles(m *manifest.Manifest) []string {
+	var names []string
+	for _, f := range append([]manifest.File{m.PostprocessScript, m.CheckPasswd.File, m.CheckGroups.File}, m.Finalize...) {
+		if f.Path != "" {
+			names = append(names, f.Path)
+		}
+	}
+	for _, a := range m.AddFiles {
+		names = append(names, a.Source.Path)
+	}
+	return names
+}
+
+// decide sets id and version of the build.
+func (b *build) decide(env *Env) error {
+	m := b.config.Manifest
+	b.version = b.req.Version
+	if b.version == "" {
+		if m.VersionPrefix == "" {
+			return hint(errors.New("the manifest has no automatic-version-prefix"), "add one, or give --version")
+		}
+		var err error
+		if b.version, err = manifest.NextVersion(m.VersionPrefix, m.VersionSuffix, b.previous.Version, env.Now().UTC()); err != nil {
+			return err
+		}
+	}
+	if err := workspace.CheckID(b.version); err != nil {
+		return fmt.Errorf("version of the build: %w", err)
+	}
+	index, err := env.WS.ReadIndex()
+	if err != nil {
+		return err
+	}
+	b.id = b.version
+	for n := 1; ; n++ {
+		if _, taken := index.Find(b.id); !taken {
+			return nil
+		}
+		b.id = b.version + "-" + strconv.Itoa(n)
+	}
+}
+
+// imageJSON is the image configuration as it goes into the commit.
+func (c *Config) imageJSON() ([]byte, error) {
+	script, err := grubScript()
+	if err != nil {
+		return nil, err
+	}
+	return c.Image.JSON(script)
+}

@@ -1,0 +1,134 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/nestos/nosa/builder/ostree"
+	"github.com/nestos/nosa/builder/sandbox"
+	"github.com/nestos/nosa/workspace"
+	"github.com/nestos/nosa/workspace/event"
+	"github.com/nestos/nosa/workspace/job"
+	"github.com/nestos/nosa/workspace/lock"
+)
+
+// Env is what the steps of one job share: the workspace, where they report, and
+// a scratch directory for what they hand on.
+type Env struct {
+	Dir     string               // of the workspace
+	WS      *workspace.Workspace // set by NewEnv
+	Arch    workspace.Arch
+	Version string // nosa's own
+	Job     string // the job's id; names the scratch directory and the lock holders
+	Now     func() time.Time
+	Sink    event.Sink
+	Lines   event.LineSink
+	Epoch   *time.Time // SOURCE_DATE_EPOCH, where it is set
+	Offline bool
+	NoWait  bool
+	Proc    sandbox.Proc // what kind of /proc a sandbox can have here; set by NewEnv
+
+	outcomes *outcomes
+}
+
+// NewEnv completes e for the workspace in e.Dir.
+func NewEnv(ctx context.Context, e Env) (*Env, error) {
+	var err error
+	if e.WS, err = workspace.Open(e.Dir); err != nil {
+		return nil, err
+	}
+	if e.Arch, err = workspace.HostArch(); err != nil {
+		return nil, err
+	}
+	support, err := sandbox.Probe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	e.Proc, e.outcomes = support.Proc, &outcomes{}
+	return &e, nil
+}
+
+// Reporter reports on one step.
+func (e *Env) Reporter(step string) *event.Reporter {
+	return event.NewReporter(step, e.Sink, e.Lines, e.Now)
+}
+
+// Work is the job's scratch directory in tmp/: on the filesystem of builds and
+// cache, so that results get there by a rename or a hard link.
+func (e *Env) Work(elem ...string) string {
+	return filepath.Join(append([]string{e.WS.Tmp(), "work", e.Job}, elem...)...)
+}
+
+// Repo is the OSTree repository that serves as build cache.
+func (e *Env) Repo(r *event.Reporter) ostree.Repo {
+	return ostree.Repo{Path: filepath.Join(e.WS.Cache(), "repo"), Line: r.Line}
+}
+
+// Open makes the scratch directory, after removing those that killed jobs left
+// behind, and takes the locks of a stage that writes the cache and reads
+// builds. The returned function undoes both.
+func (e *Env) Open(ctx context.Context, locks ...func(context.Context, *Env) (*lock.File, error)) (done func() error, err error) {
+	var held []*lock.File
+	release := func() error {
+		var errs []error
+		for i := len(held) - 1; i >= 0; i-- {
+			errs = append(errs, held[i].Close())
+		}
+		return errors.Join(append(errs, removeTree(e.Work()))...)
+	}
+	for _, take := range locks {
+		l, err := take(ctx, e)
+		if err != nil {
+			return nil, errors.Join(err, release())
+		}
+		held = append(held, l)
+	}
+	if err := e.sweep(); err != nil {
+		return nil, errors.Join(err, release())
+	}
+	if err := os.MkdirAll(e.Work(), 0o755); err != nil {
+		return nil, errors.Join(fmt.Errorf("making the scratch directory: %w", err), release())
+	}
+	return release, nil
+}
+
+// sweep removes the scratch directories of jobs that are gone.
+func (e *Env) sweep() error {
+	entries, err := os.ReadDir(filepath.Dir(e.Work()))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("looking for leftovers: %w", err)
+	}
+	for _, entry := range entries {
+		st, err := job.Look(filepath.Join(e.WS.JobsDir(), entry.Name()))
+		if err == nil && st.State == job.Running {
+			continue
+		}
+		if err := removeTree(filepath.Join(filepath.Dir(e.Work()), entry.Name())); err != nil {
+			return fmt.Errorf("removing leftovers: %w", err)
+		}
+	}
+	return nil
+}
+
+// removeTree removes a tree of a target, whose directories may forbid writing.
+func removeTree(dir string) error {
+	err := os.RemoveAll(dir)
+	if err == nil {
+		return nil
+	}
+	walk := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if d != nil && d.IsDir() {
+			return os.Chmod(path, 0o700)
+		}
+		return err
+	})
+	return errors.Join(walk, os.RemoveAll(dir))
+}

@@ -1,0 +1,358 @@
+package builder
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/nestos/nosa/builder/disk"
+	"github.com/nestos/nosa/builder/ostree"
+	"github.com/nestos/nosa/builder/tool"
+	"github.com/nestos/nosa/workspace"
+	"github.com/nestos/nosa/workspace/event"
+	"github.com/nestos/nosa/workspace/lock"
+)
+
+// imageConfigPath is where a commit carries the configuration of its images:
+// what nestos-assembler and its readers expect, unrenamed.
+const imageConfigPath = "/usr/share/coreos-assembler/image.json"
+
+// PlatformsFile is the part of platforms.yaml for the build's architecture, as
+// JSON, in the build's directory.
+const PlatformsFile = "platforms.json"
+
+// ImageRequest asks for disk images of a build that exists.
+type ImageRequest struct {
+	Build  string   `json:"build"` // id, tag or "latest"
+	Types  []string `json:"types"` // keys of workspace.ArtifactTypes
+	Force  bool     `json:"force"` // make it anew although it is there
+	NoWait bool     `json:"no_wait,omitempty"`
+}
+
+// PlanImages gives the steps that make the images.
+func PlanImages(env *Env, req ImageRequest) (Plan, error) {
+	id, err := env.WS.Resolve(req.Build, env.Arch.Name)
+	if err != nil {
+		return nil, err
+	}
+	meta, err := workspace.ReadMeta(env.WS.BuildDir(id, env.Arch.Name))
+	if err != nil {
+		return nil, err
+	}
+	plan := Plan{{Name: "commit", Title: "commit in the cache", Op: &HaveCommit{Build: id, Commit: meta.Commit}, Weight: 1}}
+	for _, t := range req.Types {
+		kind, err := workspace.FindArtifactType(t)
+		if err != nil {
+			return nil, err
+		}
+		if kind.SectorSize == 0 {
+			return nil, fmt.Errorf("%s is no disk image", t)
+		}
+		plan = append(plan, Step{
+			Name: t, Title: t + " image", Needs: []string{"commit"}, Weight: 5,
+			Op: &DiskImage{Build: id, Commit: meta.Commit, Type: t, Force: req.Force},
+		})
+	}
+	return plan, nil
+}
+
+// Images makes disk images of a build.
+func Images(ctx context.Context, env *Env, req ImageRequest) error {
+	if err := tool.Require("disk"); err != nil {
+		return err
+	}
+	release, err := env.Open(ctx, UseBuilds, writeCache)
+	if err != nil {
+		return err
+	}
+	plan, err := PlanImages(env, req)
+	if err == nil {
+		err = plan.Run(ctx, env)
+	}
+	return errors.Join(err, release())
+}
+
+// DiskImage makes one disk image of a build and records it.
+type DiskImage struct {
+	Build  string
+	Commit string
+	Type   string
+	Force  bool
+
+	later bool // of a build that is only planned
+}
+
+// Skip implements Skipper: an image that is recorded and there is not made again.
+func (d *DiskImage) Skip(_ context.Context, env *Env) (string, error) {
+	if d.Force || d.later {
+		return "", nil
+	}
+	dir := env.WS.BuildDir(d.Build, env.Arch.Name)
+	meta, err := workspace.ReadMeta(dir)
+	if err != nil {
+		return "", err
+	}
+	a, ok := meta.Images[d.Type]
+	if !ok {
+		return "", nil
+	}
+	if _, err := os.Stat(filepath.Join(dir, a.Path)); err != nil {
+		return "", nil //nolint:nilerr // recorded but gone: make it
+	}
+	return "is there: " + a.Path, nil
+}
+
+// Run implements Op.
+func (d *DiskImage) Run(ctx context.Context, env *Env, r *event.Reporter) error {
+	dir := env.WS.BuildDir(d.Build, env.Arch.Name)
+	meta, err := workspace.ReadMeta(dir)
+	if err != nil {
+		return err
+	}
+	file := workspace.ArtifactFile{Name: meta.Name, ID: d.Build, Arch: env.Arch.Name, Type: d.Type}
+	l, err := env.WS.LockImage(ctx, file, workspace.LockOptions{Kind: lock.Exclusive, NoWait: env.NoWait, Holder: env.Job})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = l.Close() }()
+	if reason, err := d.Skip(ctx, env); reason != "" || err != nil {
+		return err // another job made it while this one waited
+	}
+	m, err := newImageMaker(ctx, env, r, meta, file)
+	if err != nil {
+		return err
+	}
+	name, err := m.make(ctx, r)
+	if err != nil {
+		return err
+	}
+	artifact, err := finishArtifact(ctx, name, r)
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(name, filepath.Join(dir, artifact.Path)); err != nil {
+		return fmt.Errorf("placing %s: %w", artifact.Path, err)
+	}
+	if err := workspace.AddArtifact(ctx, dir, env.Now(), map[string]workspace.Artifact{d.Type: artifact}); err != nil {
+		return err
+	}
+	env.Came(d.Type, "%s", event.Bytes(artifact.Size))
+	r.Artifact(filepath.Join("builds", d.Build, env.Arch.Name, artifact.Path))
+	return nil
+}
+
+// imageMaker holds what one image is made from.
+type imageMaker struct {
+	env    *Env
+	meta   workspace.Meta
+	kind   workspace.ArtifactType
+	file   workspace.ArtifactFile
+	name   string // of the finished file
+	config workspace.ImageConfig
+	plat   workspace.Platform
+	raw    []byte // platforms.json; nil where the config has none
+	tree   ostree.Tree
+	repo   ostree.Repo
+	work   string
+	epoch  time.Time
+}
+
+func newImageMaker(ctx context.Context, env *Env, r *event.Reporter, meta workspace.Meta, file workspace.ArtifactFile) (*imageMaker, error) {
+	m := &imageMaker{env: env, meta: meta, file: file, repo: env.Repo(r), work: env.Work(file.Type)}
+	var err error
+	if m.kind, err = workspace.FindArtifactType(file.Type); err != nil {
+		return nil, err
+	}
+	if m.name, err = file.FileName(); err != nil {
+		return nil, err
+	}
+	if m.tree, err = m.repo.Tree(ctx, meta.Commit); err != nil {
+		return nil, err
+	}
+	m.epoch = m.tree.Commit.Time
+	data, err := m.repo.ReadFile(m.tree, imageConfigPath)
+	if err != nil {
+		return nil, fmt.Errorf("the commit was not built for images: %w", err)
+	}
+	config, problems := workspace.ParseImageJSON(data)
+	if err := problems.Err(); err != nil {
+		return nil, fmt.Errorf("%s of commit %s: %w", imageConfigPath, meta.Commit, err)
+	}
+	m.config = config
+	m.raw, err = os.ReadFile(filepath.Join(env.WS.BuildDir(file.ID, file.Arch), PlatformsFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return m, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the platforms of the build: %w", err)
+	}
+	platforms, err := workspace.ReadPlatformsJSON(m.raw)
+	if err != nil {
+		return nil, err
+	}
+	m.plat = platforms.ByName[m.kind.Platform]
+	return m, nil
+}
+
+// make lays the system out and writes the image; it gives the finished file's path.
+func (m *imageMaker) make(ctx context.Context, r *event.Reporter) (string, error) {
+	layout, err := m.sizes()
+	if err != nil {
+		return "", err
+	}
+	if err := os.RemoveAll(m.work); err != nil {
+		return "", fmt.Errorf("clearing the scratch directory: %w", err)
+	}
+	root, boot := filepath.Join(m.work, "root"), filepath.Join(m.work, "boot")
+	laid, err := ostree.Lay(ctx, ostree.LayRequest{
+		Repo: m.repo, Commit: m.meta.Commit, Refspec: m.refspec(), OSName: m.meta.Name,
+		Stage: root, Boot: boot, Kargs: m.kargs(), Time: m.epoch,
+		Label: labeller(m.tree),
+	})
+	if err != nil {
+		return "", err
+	}
+	loader := bootLoader{maker: m, stage: root, boot: boot, laid: laid, layout: layout}
+	bios, esp, err := loader.install(ctx, r)
+	if err != nil {
+		return "", err
+	}
+	if err := m.aleph(root); err != nil {
+		return "", err
+	}
+	raw := filepath.Join(m.work, "disk.raw")
+	image := disk.Image{
+		Path: raw, Layout: layout, Epoch: m.epoch, BIOS: bios, ESP: esp,
+		Root: disk.Filesystem{Type: m.config.RootFS, Dir: root, Inodes: diskInodes(laid.RootInodes), Args: m.config.RootFSArgs},
+		Boot: disk.Filesystem{Type: m.config.BootFS, Dir: boot, Inodes: append(diskInodes(laid.BootInodes), loader.inodes...), Features: m.bootFeatures()},
+	}
+	if err := disk.Write(ctx, image, r); err != nil {
+		return "", err
+	}
+	return m.convert(ctx, raw)
+}
+
+// convert gives the image its final format and name.
+func (m *imageMaker) convert(ctx context.Context, raw string) (string, error) {
+	out := filepath.Join(m.work, m.name)
+	if strings.HasSuffix(m.name, ".qcow2") {
+		return out, disk.QCOW2(ctx, raw, out, disk.Uncompressed)
+	}
+	if err := os.Rename(raw, out); err != nil {
+		return "", fmt.Errorf("naming %s: %w", m.name, err)
+	}
+	return out, nil
+}
+
+// sizes decides the size of disk and root before any work: the qemu image has
+// the size of image.yaml, with a root that first boot grows; the others are as
+// small as the commit allows.
+func (m *imageMaker) sizes() (disk.Layout, error) {
+	files, inodes := m.tree.Sizes()
+	req := disk.LayoutRequest{
+		Arch: m.file.Arch, SectorSize: event.Bytes(m.kind.SectorSize), RootSize: disk.EstimateRoot(files, inodes),
+	}
+	if m.kind.Platform != "metal" {
+		req.DiskSize = event.Bytes(m.config.SizeGiB) * event.GiB
+	}
+	return disk.NewLayout(req)
+}
+
+// refspec is what the installed system upgrades from.
+func (m *imageMaker) refspec() string {
+	switch {
+	case m.meta.Ref == "":
+		return ""
+	case m.config.OSTreeRemote == "":
+		return m.meta.Ref
+	}
+	return m.config.OSTreeRemote + ":" + m.meta.Ref
+}
+
+// kargs are the kernel arguments, in the order that tools which edit them expect.
+func (m *imageMaker) kargs() []string {
+	list := append([]string{}, m.config.ExtraKargs...)
+	list = append(list, "ignition.platform.id="+m.kind.Platform)
+	list = append(list, m.plat.Kargs...)
+	return append(list, "$ignition_firstboot")
+}
+
+// bootFeatures are the ext4 features of /boot that image.yaml asks for.
+func (m *imageMaker) bootFeatures() []string {
+	if m.config.BootCsumSeed {
+		return []string{"metadata_csum_seed"}
+	}
+	return nil
+}
+
+// aleph is what the system was installed from, for its whole life.
+func (m *imageMaker) aleph(root string) error {
+	data, err := json.MarshalIndent(map[string]string{
+		"build": m.file.ID, "ref": m.meta.Ref, "ostree-commit": m.meta.Commit, "imgid": m.name,
+	}, "", "    ")
+	if err != nil {
+		return fmt.Errorf("writing the aleph file: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(root, ".nestos-aleph-version.json"), append(data, '\n'), 0o644); err != nil {
+		return fmt.Errorf("writing the aleph file: %w", err)
+	}
+	return nil
+}
+
+func diskInodes(list []ostree.Inode) []disk.Inode {
+	out := make([]disk.Inode, len(list))
+	for i, n := range list {
+		out[i] = disk.Inode{Path: n.Path, UID: n.UID, GID: n.GID, Mode: n.Mode, Xattrs: n.Xattrs, DropXattrs: n.DropXattrs}
+		if n.Immutable {
+			out[i].Flags = disk.FlagImmutable
+		}
+	}
+	return out
+}
+
+// finishArtifact makes a finished file read-only, flushes it and describes it.
+func finishArtifact(ctx context.Context, name string, r *event.Reporter) (workspace.Artifact, error) {
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return workspace.Artifact{}, fmt.Errorf("finishing %s: %w", filepath.Base(name), err)
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return workspace.Artifact{}, fmt.Errorf("finishing %s: %w", filepath.Base(name), err)
+	}
+	h := sha256.New()
+	if _, err := io.Copy(h, &progressReader{ctx: ctx, in: f, total: info.Size(), r: r}); err != nil {
+		return workspace.Artifact{}, fmt.Errorf("checksumming %s: %w", filepath.Base(name), err)
+	}
+	if err := errors.Join(f.Chmod(0o444), f.Sync()); err != nil {
+		return workspace.Artifact{}, fmt.Errorf("finishing %s: %w", filepath.Base(name), err)
+	}
+	return workspace.Artifact{Path: filepath.Base(name), SHA256: hex.EncodeToString(h.Sum(nil)), Size: info.Size()}, nil
+}
+
+// progressReader reports what is read and ends with the context.
+type progressReader struct {
+	ctx         context.Context //nolint:containedctx // a reader has no other way to be cancelled
+	in          io.Reader
+	done, total int64
+	r           *event.Reporter
+}
+
+func (p *progressReader) Read(b []byte) (int, error) {
+	if err := p.ctx.Err(); err != nil {
+		return 0, context.Cause(p.ctx)
+	}
+	n, err := p.in.Read(b)
+	p.done += int64(n)
+	p.r.Progress(p.done, p.total, event.UnitBytes)
+	return n, err
+}

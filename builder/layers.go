@@ -1,0 +1,59 @@
+package builder
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/nestos/nosa/builder/tree"
+)
+
+// writeLayer writes the files of a layer into dir, with the modes that they get
+// in the tree, for the layer's own commit.
+func writeLayer(layer tree.Layer, dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("layer %s: %w", layer.Name, err)
+	}
+	for _, f := range layer.Files {
+		if err := writeLayerFile(filepath.Join(dir, f.Path), f); err != nil {
+			return fmt.Errorf("layer %s: %w", layer.Name, err)
+		}
+	}
+	for i := len(layer.Files) - 1; i >= 0; i-- { // a directory's mode comes last: it may forbid writing
+		if f := layer.Files[i]; f.Mode.IsDir() {
+			if err := os.Chmod(filepath.Join(dir, f.Path), f.Mode&^fs.ModeDir); err != nil {
+				return fmt.Errorf("layer %s: %w", layer.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func writeLayerFile(name string, f tree.File) error {
+	switch {
+	case f.Mode.IsDir():
+		return os.MkdirAll(name, 0o755)
+	case f.Mode&fs.ModeSymlink != 0:
+		return os.Symlink(f.Link, name)
+	}
+	in, err := os.Open(f.Source)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(out, in); err != nil {
+		out.Close()
+		return err
+	}
+	if err := out.Chmod(f.Mode); err != nil {
+		out.Close()
+		return err
+	}
+	return out.Close()
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nestos/nosa/builder"
+	"github.com/nestos/nosa/workspace/event"
+)
+
+type buildOptions struct {
+	builder.BuildRequest
+	plan bool
+}
+
+func newBuildCommand(a *app) *cobra.Command {
+	o := buildOptions{}
+	cmd := &cobra.Command{
+		Use:     "build [TARGET…]",
+		Short:   "Compose the tree, commit it, make images of it",
+		GroupID: groupBuild,
+		Long: `Compose the root tree from the fetched packages, apply overlays and scripts,
+commit it with OSTree, write the ociarchive and the images that are asked for:
+qemu (default), metal, metal4k, or ostree for no image.
+
+When nothing that goes into the commit has changed there is no new build; images
+that are missing are made all the same.` +
+			exitHelp(exitOK, exitFailed, exitUsage, exitConfig, exitNoWorkspace, exitLocked, exitMissing, exitNoSpace, exitCancelled),
+		ValidArgs: []string{"ostree", "qemu", "metal", "metal4k"},
+		Args:      args(cobra.OnlyValidArgs),
+		RunE: func(cmd *cobra.Command, targets []string) error {
+			o.Targets = builder.Targets(targets)
+			o.Offline, o.NoWait = a.flags.offline, a.flags.noWait
+			if o.plan {
+				return a.printPlan(cmd.Context(), o.BuildRequest)
+			}
+			return a.inWorkspace(cmd.Context(), "build", o.BuildRequest)
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVarP(&o.Fetch, "fetch", "F", false, "fetch first")
+	f.BoolVar(&o.plan, "plan", false, "print the steps and what would become of each; run nothing")
+	f.BoolVarP(&o.Force, "force", "f", false, "compose even if nothing has changed")
+	f.BoolVar(&o.Strict, "strict", false, "install only packages that a lockfile names")
+	f.StringVar(&o.Version, "version", "", "the commit's version, instead of the next one of automatic-version-prefix")
+	f.StringVar(&o.Parent, "parent", "", "make the `COMMIT` the new commit's parent")
+	f.StringVarP(&o.Tag, "tag", "t", "", "tag the build")
+	return cmd
+}
+
+// printPlan prints the steps of a build as they stand now.
+func (a *app) printPlan(ctx context.Context, req builder.BuildRequest) error {
+	env, err := builder.NewEnv(ctx, builder.Env{
+		Dir: a.flags.dir, Version: buildVersion(), Job: "plan", Now: a.now, Sink: discard{}, Offline: true,
+	})
+	if err != nil {
+		return err
+	}
+	plan, err := builder.PlanBuild(ctx, env, req)
+	if err != nil {
+		return a.explain(err)
+	}
+	steps, err := plan.Describe(ctx, env)
+	if err != nil {
+		return err
+	}
+	if a.flags.output == "json" {
+		enc := json.NewEncoder(a.stdout)
+		for _, s := range steps {
+			if err := enc.Encode(s); err != nil {
+				return fmt.Errorf("printing the plan: %w", err)
+			}
+		}
+		return nil
+	}
+	for _, s := range steps {
+		fmt.Fprintf(a.stdout, "%-8s %-12s %-34s %s\n", s.State, s.Name, s.Title, s.Reason)
+	}
+	return nil
+}
+
+// discard is where events go when no job runs.
+type discard struct{}
+
+// Emit implements event.Sink.
+func (discard) Emit(event.Event) {}
+
+// stageBuild is the job of nosa build.
+func stageBuild(ctx context.Context, w *worker) error {
+	var req builder.BuildRequest
+	if err := w.request(&req); err != nil {
+		return err
+	}
+	env, err := w.env(ctx)
+	if err != nil {
+		return err
+	}
+	env.Offline, env.NoWait = req.Offline, req.NoWait
+	return builder.Build(ctx, env, req)
+}

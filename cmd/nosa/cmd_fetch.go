@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nestos/nosa/builder"
+)
+
+func newFetchCommand(a *app) *cobra.Command {
+	var req builder.FetchRequest
+	cmd := &cobra.Command{
+		Use:     "fetch",
+		Short:   "Resolve the packages and download them",
+		GroupID: groupBuild,
+		Args:    args(cobra.NoArgs),
+		Long: `Resolve the manifest's packages against the repositories and download what is
+not in the cache yet. After it, nosa build needs no network.` +
+			exitHelp(exitOK, exitFailed, exitConfig, exitNoWorkspace, exitLocked, exitMissing, exitNoSpace, exitCancelled),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			req.Offline, req.NoWait = a.flags.offline, a.flags.noWait
+			return a.inWorkspace(cmd.Context(), "fetch", req)
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&req.UpdateLockfile, "update-lockfile", false, "write what was resolved to the config's lockfile")
+	f.StringVar(&req.WriteLockfileTo, "write-lockfile-to", "", "write what was resolved to `FILE` (below the workspace, or absolute)")
+	f.BoolVar(&req.Strict, "strict", false, "take only packages that a lockfile names")
+	cmd.MarkFlagsMutuallyExclusive("update-lockfile", "write-lockfile-to")
+	return cmd
+}
+
+// stageFetch is the job of nosa fetch.
+func stageFetch(ctx context.Context, w *worker) error {
+	var req builder.FetchRequest
+	if err := w.request(&req); err != nil {
+		return err
+	}
+	env, err := w.env(ctx)
+	if err != nil {
+		return err
+	}
+	env.Offline, env.NoWait = req.Offline, req.NoWait
+	return builder.Fetch(ctx, env, req)
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nestos/nosa/assets"
+	"github.com/nestos/nosa/builder/pool"
+	"github.com/nestos/nosa/builder/tool"
+	"github.com/nestos/nosa/workspace"
+)
+
+// initRequest is what nosa init asks of its job.
+type initRequest struct {
+	Dir     string                `json:"dir"` // absolute
+	Sample  bool                  `json:"sample"`
+	Options workspace.InitOptions `json:"options"`
+}
+
+func newInitCommand(a *app) *cobra.Command {
+	var req initRequest
+	o := &req.Options
+	cmd := &cobra.Command{
+		Use:     "init (--sample | GITURL | /PATH) [SUBDIR]",
+		Short:   "Make this directory a workspace",
+		GroupID: groupWork,
+		Args:    args(cobra.MaximumNArgs(2)),
+		Long: `Make the current directory (or that of -C) a workspace of a config repository: a
+git URL is cloned, an absolute path is linked. SUBDIR is where in it the config
+lies: released NestOS configs lie in NestOS-For-Container. --sample takes the
+config that comes with nosa, whose packages nosa pool create makes.` +
+			exitHelp(exitOK, exitFailed, exitUsage, exitMissing, exitCancelled),
+		RunE: func(cmd *cobra.Command, list []string) error { return a.runInit(cmd.Context(), req, list) },
+	}
+	f := cmd.Flags()
+	f.BoolVar(&req.Sample, "sample", false, "take the config that comes with nosa")
+	f.BoolVar(&o.Force, "force", false, "go on in a directory that is not empty; what is there stays")
+	f.StringVarP(&o.Branch, "branch", "b", "", "the git `BRANCH`")
+	f.StringVarP(&o.Commit, "commit", "c", "", "the git `COMMIT`, in full")
+	f.StringVarP(&o.Variant, "variant", "V", "", "use manifest-`VARIANT`.yaml and image-VARIANT.yaml")
+	f.BoolVar(&o.Transient, "transient", false, "nothing here needs to survive a power cut: do not flush to disk")
+	f.StringVar(&o.YumRepos, "yumrepos", "", "git URL or absolute path of more .repo files, the `REPO` becomes src/yumrepos")
+	f.StringVar(&o.YumReposBranch, "yumrepos-branch", "", "the `BRANCH` of --yumrepos")
+	return cmd
+}
+
+func (a *app) runInit(ctx context.Context, req initRequest, list []string) error {
+	var err error
+	if req.Dir, err = filepath.Abs(a.flags.dir); err != nil {
+		return fmt.Errorf("finding the directory: %w", err)
+	}
+	switch {
+	case req.Sample && len(list) > 0:
+		return usageError{fmt.Errorf("--sample and %s: want one of them", list[0])}
+	case !req.Sample && len(list) == 0:
+		return usageError{fmt.Errorf("want --sample, a git URL or an absolute path")}
+	case len(list) > 0:
+		req.Options.Source = list[0]
+		if strings.HasPrefix(list[0], ".") {
+			return usageError{fmt.Errorf("%s: want an absolute path", list[0])}
+		}
+	}
+	if len(list) > 1 {
+		req.Options.Subdir = list[1]
+	}
+	if sock := os.Getenv("SSH_AUTH_SOCK"); sock != "" {
+		req.Options.GitEnv = []string{"SSH_AUTH_SOCK=" + sock}
+	}
+	return a.runStage(ctx, filepath.Join(req.Dir, "tmp", "jobs"), "init", req)
+}
+
+// stageInit is the job of nosa init.
+func stageInit(ctx context.Context, w *worker) error {
+	var req initRequest
+	if err := w.request(&req); err != nil {
+		return err
+	}
+	if err := tool.Require("init"); err != nil {
+		return err
+	}
+	req.Options.Report = w.reporter("init")
+	if req.Sample {
+		req.Options.Sample = &workspace.Sample{FS: assets.Sample(), Epoch: sampleEpoch()}
+	}
+	if err := workspace.Init(ctx, req.Dir, req.Options); err != nil {
+		return err
+	}
+	ws, err := workspace.Open(req.Dir)
+	if err != nil {
+		return err
+	}
+	if req.Sample {
+		if err := ws.WriteRepo("nosa-sample.repo", []byte(pool.RepoFile(filepath.Join(ws.Pool(), "repo")))); err != nil {
+			return err
+		}
+	}
+	checkout, err := ws.ConfigCheckout(ctx)
+	if err == nil {
+		req.Options.Report.Info("config commit " + checkout.Git.Commit[:12] + " (" + checkout.Git.Branch + ")")
+	}
+	return nil
+}
+
+// sampleEpoch is the date of the sample's one commit. It changes with nothing
+// but this line, so that two workspaces of the same nosa have the same commit.
+func sampleEpoch() time.Time { return time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC) }

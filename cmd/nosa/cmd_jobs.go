@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nestos/nosa/workspace"
+	"github.com/nestos/nosa/workspace/event"
+	"github.com/nestos/nosa/workspace/job"
+)
+
+type jobsOptions struct {
+	follow string
+	cancel string
+}
+
+func newJobsCommand(a *app) *cobra.Command {
+	var o jobsOptions
+	cmd := &cobra.Command{
+		Use:     "jobs",
+		Short:   "List, follow and cancel the workspace's jobs",
+		GroupID: groupLook,
+		Args:    args(cobra.NoArgs),
+		Long:    "List the jobs of this workspace, newest first: what runs, and how the others ended.\nAn ID may be shortened to its start or its last four digits." + exitHelp(exitOK, exitFailed, exitNoWorkspace),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.runJobs(cmd.Context(), o) },
+	}
+	cmd.Flags().StringVar(&o.follow, "follow", "", "show the events of the job `ID` until it ends")
+	cmd.Flags().StringVar(&o.cancel, "cancel", "", "ask the job `ID` to end")
+	cmd.MarkFlagsMutuallyExclusive("follow", "cancel")
+	return cmd
+}
+
+func (a *app) runJobs(ctx context.Context, o jobsOptions) error {
+	ws, err := workspace.Open(a.flags.dir)
+	if err != nil {
+		return err
+	}
+	switch {
+	case o.follow != "":
+		return a.followJob(ctx, ws.JobsDir(), o.follow)
+	case o.cancel != "":
+		st, err := job.Find(ws.JobsDir(), o.cancel)
+		if err != nil {
+			return err
+		}
+		if st.State != job.Running {
+			return fmt.Errorf("%s has ended already: %s", st.Info.ID, st.State)
+		}
+		return job.Cancel(st.Dir)
+	}
+	list, err := job.List(ws.JobsDir())
+	if err != nil {
+		return err
+	}
+	if a.flags.output == "json" {
+		enc := json.NewEncoder(a.stdout)
+		for _, st := range list {
+			if err := enc.Encode(st); err != nil {
+				return fmt.Errorf("printing jobs: %w", err)
+			}
+		}
+		return nil
+	}
+	return a.printJobs(list)
+}
+
+func (a *app) printJobs(list []job.Status) error {
+	if len(list) == 0 {
+		fmt.Fprintln(a.stderr, "No jobs yet.")
+		return nil
+	}
+	tw := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "ID\tSTAGE\tSTATE\tTIME\tBY\tSAYS")
+	for _, st := range list {
+		took := time.Duration(st.Last.MS) * time.Millisecond
+		if st.State == job.Running {
+			took = a.now().Sub(st.Info.Created)
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", st.Info.ID, st.Info.Stage, st.State, took.Round(time.Second), st.Info.User, lastWords(st.Last))
+	}
+	if err := tw.Flush(); err != nil {
+		return fmt.Errorf("printing jobs: %w", err)
+	}
+	return nil
+}
+
+// lastWords is what a job's last event tells in a table.
+func lastWords(e event.Event) string {
+	text := e.Text
+	if text == "" {
+		text = strings.TrimSpace(e.Step + " " + amount(e))
+	}
+	if len(text) > 80 {
+		text = text[:80]
+	}
+	return event.Clean(strings.ToValidUTF8(text, ""))
+}
+
+// followJob shows a job that somebody started, from its first event.
+func (a *app) followJob(ctx context.Context, jobs, id string) error {
+	st, err := job.Find(jobs, id)
+	if err != nil {
+		return err
+	}
+	r := newRenderer(a, st.Info.Stage)
+	defer r.close()
+	var last event.Event
+	ended, err := job.Follow(ctx, st.Dir, func(e event.Event) {
+		last = e
+		r.show(e)
+	})
+	if err != nil {
+		return err
+	}
+	if !ended {
+		return fmt.Errorf("%s was lost: its processes are gone and it never said how it ended", st.Info.ID)
+	}
+	if last.Kind == event.Fail {
+		return stageFailed{last}
+	}
+	return nil
+}

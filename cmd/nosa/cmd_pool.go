@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nestos/nosa/assets"
+	"github.com/nestos/nosa/builder/pool"
+	"github.com/nestos/nosa/builder/tool"
+	"github.com/nestos/nosa/workspace"
+	"github.com/nestos/nosa/workspace/event"
+)
+
+// poolRequest is what nosa pool create asks of its job.
+type poolRequest struct {
+	Dir            string `json:"dir"` // absolute
+	Cache          string `json:"cache,omitempty"`
+	Suite          string `json:"suite"`
+	Mirror         string `json:"mirror"`
+	SecurityMirror string `json:"security_mirror"`
+	Offline        bool   `json:"offline"`
+}
+
+func newPoolCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "pool",
+		Short:   "The sample's package repository",
+		GroupID: groupWork,
+		Args:    args(cobra.NoArgs),
+	}
+	cmd.AddCommand(newPoolCreateCommand(a))
+	return cmd
+}
+
+func newPoolCreateCommand(a *app) *cobra.Command {
+	var req poolRequest
+	cmd := &cobra.Command{
+		Use:   "create [DIR]",
+		Short: "Make an RPM repository from Debian packages",
+		Args:  args(cobra.MaximumNArgs(1)),
+		Long: `Fetch the sample's packages from a Debian mirror, turn each into an RPM with its
+real name, version and requirements, and make a repository with signed metadata
+of them, in DIR or in the workspace's pool/. The host's package database is not
+touched, the archive's signatures are checked.` +
+			exitHelp(exitOK, exitFailed, exitUsage, exitNoWorkspace, exitMissing, exitNoSpace, exitCancelled),
+		RunE: func(cmd *cobra.Command, list []string) error {
+			req.Offline = a.flags.offline
+			return a.runPoolCreate(cmd.Context(), req, list)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&req.Suite, "suite", pool.DefaultSuite, "the Debian release; only bookworm fits the tables")
+	f.StringVar(&req.Mirror, "mirror", envOr("NOSA_DEBIAN_MIRROR", pool.DefaultMirror), "`URL` of the Debian archive")
+	f.StringVar(&req.SecurityMirror, "security-mirror", envOr("NOSA_DEBIAN_SECURITY_MIRROR", pool.DefaultSecurityMirror), "`URL` of the security archive")
+	f.StringVar(&req.Cache, "cache", envOr("NOSA_POOL_CACHE", ""), "keep fetched and converted packages in `DIR` (default: cache/ in the pool)")
+	return cmd
+}
+
+func (a *app) runPoolCreate(ctx context.Context, req poolRequest, list []string) error {
+	ws, err := workspace.Open(a.flags.dir)
+	if err != nil && (len(list) == 0 || !errors.Is(err, workspace.ErrNoWorkspace)) {
+		return err
+	}
+	if req.Cache != "" {
+		if req.Cache, err = filepath.Abs(req.Cache); err != nil {
+			return fmt.Errorf("finding the pool's cache: %w", err)
+		}
+	}
+	if len(list) == 0 {
+		req.Dir = ws.Pool()
+		return a.runStage(ctx, ws.JobsDir(), "pool", req)
+	}
+	if req.Dir, err = filepath.Abs(list[0]); err != nil {
+		return fmt.Errorf("finding the pool: %w", err)
+	}
+	return a.runStage(ctx, filepath.Join(req.Dir, "tmp", "jobs"), "pool", req)
+}
+
+// stagePool is the job of nosa pool create.
+func stagePool(ctx context.Context, w *worker) error {
+	var req poolRequest
+	if err := w.request(&req); err != nil {
+		return err
+	}
+	if err := tool.Require("pool"); err != nil {
+		return err
+	}
+	tables, err := pool.ReadTables(assets.Pool())
+	if err != nil {
+		return err
+	}
+	w.journal.Emit(event.Event{Kind: event.Plan, Step: "pool", Title: "Debian packages as RPMs"})
+	w.journal.Emit(event.Event{Kind: event.Step, Step: "pool", State: event.Run})
+	start := w.app.now()
+	sum, err := pool.Create(ctx, pool.Options{
+		Dir: req.Dir, Cache: req.Cache, Suite: req.Suite, Mirror: req.Mirror, SecurityMirror: req.SecurityMirror,
+		Now: start, Offline: req.Offline, Tables: tables,
+	}, w.reporter("pool"))
+	if err != nil {
+		return err
+	}
+	text := fmt.Sprintf("%d packages, %d fetched (%s), %d converted, %d reused", len(sum.Packages), sum.Fetched,
+		event.Bytes(sum.FetchBytes), sum.Converted, sum.Reused)
+	if sum.Unchanged {
+		text = fmt.Sprintf("%d packages, nothing new", len(sum.Packages))
+	}
+	w.journal.Emit(event.Event{Kind: event.Step, Step: "pool", State: event.Done, Text: text, MS: w.app.now().Sub(start).Milliseconds()})
+	w.journal.Emit(event.Event{Kind: event.Artifact, Step: "pool", Path: sum.Repo})
+	return nil
+}

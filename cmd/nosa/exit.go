@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+
+	"github.com/nestos/nosa/builder"
+	"github.com/nestos/nosa/workspace/event"
+	"github.com/nestos/nosa/workspace/job"
+)
+
+// The exit codes. README and every --help quote this table.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitConfig      = 3
+	exitCheck       = 4
+	exitNoWorkspace = 10
+	exitLocked      = 11
+	exitMissing     = 12
+	exitNoSpace     = 13
+	exitCancelled   = 130
+)
+
+// exitTexts says what each code means, in the order of the codes.
+func exitTexts() []struct {
+	code int
+	text string
+} {
+	return []struct {
+		code int
+		text string
+	}{
+		{exitOK, "done"},
+		{exitFailed, "failed"},
+		{exitUsage, "the command line cannot be meant"},
+		{exitConfig, "the configuration is wrong; each problem is printed with file:line:column"},
+		{exitCheck, "a check failed"},
+		{exitNoWorkspace, "no workspace here (nosa init makes one)"},
+		{exitLocked, "another job holds the lock (with --no-wait)"},
+		{exitMissing, "a program or backend is missing"},
+		{exitNoSpace, "no space left"},
+		{exitCancelled, "cancelled"},
+	}
+}
+
+// checkFailed is a check that ran and said no.
+type checkFailed struct{ error }
+
+// hinted is an error with the next step to take.
+type hinted struct {
+	error
+	hint string
+}
+
+func (e hinted) Unwrap() error { return e.error }
+
+// exitCode decides the exit code of every error, once.
+func exitCode(err error) int {
+	var stage stageFailed
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &stage):
+		return max(stage.event.Code, exitFailed)
+	case errors.Is(err, context.Canceled), errors.Is(err, job.ErrCancelled), errors.Is(err, errInterrupted):
+		return exitCancelled
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return exitNoSpace
+	}
+	for _, rule := range exitRules() {
+		if rule.is(err) {
+			return rule.code
+		}
+	}
+	return exitFailed
+}
+
+// hintOf gives the next step to take after err, or "".
+func hintOf(err error) string {
+	var h hinted
+	if errors.As(err, &h) {
+		return h.hint
+	}
+	var b *builder.HintError
+	if errors.As(err, &b) {
+		return b.Hint
+	}
+	for _, rule := range exitRules() {
+		if rule.hint != "" && rule.is(err) {
+			return rule.hint
+		}
+	}
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return "free some space; `nosa clean --all` drops what can be made again"
+	case errors.Is(err, fs.ErrPermission):
+		return "builds need root or the container, and a workspace that belongs to the caller"
+	}
+	return ""
+}
+
+// report prints an error for the person and gives its exit code. What a stage
+// already said is not said again.
+func (a *app) report(err error) int {
+	code := exitCode(err)
+	var stage stageFailed
+	if err == nil || errors.As(err, &stage) {
+		return code
+	}
+	if a.flags.output == "json" {
+		_ = json.NewEncoder(a.stdout).Encode(event.Event{
+			V: event.Version, Time: a.now().UTC(), Kind: event.Fail, Code: code, Text: err.Error(), Hint: hintOf(err),
+		})
+		return code
+	}
+	fmt.Fprintf(a.stderr, "nosa: %v\n", err)
+	if hint := hintOf(err); hint != "" {
+		fmt.Fprintf(a.stderr, "  next: %s\n", hint)
+	}
+	return code
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/nestos/nosa/workspace/event"
+	"github.com/nestos/nosa/workspace/job"
+	"github.com/nestos/nosa/workspace/proc"
+)
+
+// The hidden first words of the processes behind a job's fence. They get the
+// job's directory and, as descriptor lockFD, its lock.
+const (
+	initCommand   = "job-init"
+	workerCommand = "job-worker"
+	lockFD        = 3
+)
+
+// worker is what a stage function gets: its job and where it says how it goes.
+type worker struct {
+	app     *app
+	info    job.Info
+	dir     string // the job's
+	journal *job.Journal
+	started time.Time
+}
+
+// stageFunc does the work of one stage.
+type stageFunc func(ctx context.Context, w *worker) error
+
+// inner is the process behind the fence: the init, or the worker that it starts.
+func (a *app) inner(ctx context.Context, args []string) int {
+	if len(args) != 2 {
+		fmt.Fprintf(a.stderr, "nosa: %s is started by nosa itself\n", args[0])
+		return exitUsage
+	}
+	if args[0] == workerCommand {
+		syscall.CloseOnExec(lockFD)
+		return a.work(ctx, args[1])
+	}
+	self, err := os.Executable()
+	if err != nil {
+		fmt.Fprintf(a.stderr, "nosa: %v\n", err)
+		return exitFailed
+	}
+	signal.Reset()
+	code, err := proc.Init(proc.InitOptions{
+		Argv: []string{self, workerCommand, args[1]}, Fence: proc.Fence(os.Getenv("NOSA_FENCE")), Lock: lockFD, Ready: lockFD + 1,
+	})
+	if err != nil {
+		fmt.Fprintf(a.stderr, "nosa: %v\n", err)
+	}
+	return code
+}
+
+// work runs the stage of the job in dir and ends its journal.
+func (a *app) work(ctx context.Context, dir string) int {
+	info, err := job.Open(dir)
+	if err != nil {
+		fmt.Fprintf(a.stderr, "nosa: %v\n", err)
+		return exitFailed
+	}
+	journal, err := job.OpenJournal(dir, a.now)
+	if err != nil {
+		fmt.Fprintf(a.stderr, "nosa: %v\n", err)
+		return exitFailed
+	}
+	defer func() { _ = journal.Close() }()
+	w := &worker{app: a, info: info, dir: dir, journal: journal, started: a.now()}
+	journal.Emit(event.Event{Kind: event.Start, Title: info.Stage})
+	ctx, stop := job.Watch(ctx, dir)
+	err = w.run(ctx)
+	stop()
+	ms := a.now().Sub(w.started).Milliseconds()
+	if err == nil {
+		journal.Emit(event.Event{Kind: event.Finish, MS: ms})
+		return exitOK
+	}
+	fail := failEvent(err, journal)
+	fail.MS = ms
+	journal.Emit(fail)
+	return fail.Code
+}
+
+func (w *worker) run(ctx context.Context) (err error) {
+	stage, ok := stages()[w.info.Stage]
+	if !ok {
+		return fmt.Errorf("%s: %w", w.info.Stage, errNoStage)
+	}
+	return stage(ctx, w)
+}
+
+// request decodes what the client asked for.
+func (w *worker) request(into any) error {
+	if err := json.Unmarshal(w.info.Request, into); err != nil {
+		return fmt.Errorf("reading the request of %s: %w", w.info.ID, err)
+	}
+	return nil
+}
+
+// reporter reports on one step of the stage.
+func (w *worker) reporter(step string) *event.Reporter {
+	return event.NewReporter(step, w.journal, w.journal, w.app.now)
+}
