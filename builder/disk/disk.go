@@ -125,6 +125,11 @@ func (im Image) check() error {
 	if t := im.Root.Type; t != "" && t != "ext4" && t != "xfs" {
 		return fmt.Errorf("filesystem %q for %s: only ext4 and xfs are made: set \"rootfs: ext4\" in image.yaml", t, Root)
 	}
+	if im.Root.Type == "xfs" {
+		if err := checkXFS(); err != nil {
+			return err
+		}
+	}
 	return checkESP(im.ESP)
 }
 

@@ -24,6 +24,24 @@ import (
 // kernel mounts no xfs in a user namespace.
 var ErrXFS = errors.New(`an xfs root filesystem needs real root, a loop device and a mount: run as root on a host that has them, or set "rootfs: ext4" in image.yaml`)
 
+// checkXFS says before any work that xfs is out of reach.
+func checkXFS() error {
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("%w (the user is not root)", ErrXFS)
+	}
+	text, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return fmt.Errorf("finding out about the user namespace: %w", err)
+	}
+	if !slices.Equal(strings.Fields(string(text)), []string{"0", "0", "4294967295"}) {
+		return fmt.Errorf("%w (root is only that of a user namespace)", ErrXFS)
+	}
+	if _, err := os.Stat("/dev/loop-control"); err != nil {
+		return fmt.Errorf("%w (%v)", ErrXFS, err) //nolint:errorlint // the cause is for people
+	}
+	return nil
+}
+
 // writeXFS makes the filesystem f and fills it through a mount that nobody else
 // sees and that ends with this process, as the loop device does. Its bytes are
 // not the same twice: change and birth times are the kernel's.
