@@ -103,6 +103,7 @@ type SeedOptions struct {
 // (preserve-passwd). For programs that read no passwd file when they make accounts, the ids are in
 // sysusers.d too.
 func (t Tree) Seed(o SeedOptions) error {
+	o.Passwd, o.Group = uniqueLines(o.Passwd), uniqueLines(o.Group)
 	users, err := ParsePasswd(o.Passwd)
 	if err != nil {
 		return err
@@ -131,8 +132,8 @@ func (t Tree) Seed(o SeedOptions) error {
 		text []byte
 		mode fs.FileMode
 	}{
-		{"etc/passwd", uniqueLines(o.Passwd), 0o644},
-		{"etc/group", uniqueLines(o.Group), 0o644},
+		{"etc/passwd", o.Passwd, 0o644},
+		{"etc/group", o.Group, 0o644},
 		{"etc/shadow", shadow.Bytes(), 0},
 		{"etc/gshadow", gshadow.Bytes(), 0},
 		{sysusersFile, sysusers(users, groups), 0o644},

@@ -56,7 +56,8 @@ func TestCompose(t *testing.T) {
 
 const composePackages = `filesystem linux-image-cloud-amd64 systemd systemd-sysv systemd-resolved udev dbus libpam-systemd ostree
 ostree-boot dracut-core openssh-server iproute2 ca-certificates sudo bash dash coreutils util-linux kmod login passwd mount procps
-rpm base-files base-passwd tar gzip xz-utils zstd cpio findutils grep sed gawk diffutils`
+rpm base-files base-passwd tar gzip xz-utils zstd cpio findutils grep sed gawk diffutils
+libc-bin e2fsprogs less debianutils netbase hostname ncurses-base ncurses-bin tzdata util-linux-extra`
 
 func installPool(t *testing.T, pool, root string) {
 	t.Helper()

@@ -134,6 +134,7 @@ func (t Tree) dracutBox(r root, scratch string) (sandbox.Sandbox, error) {
 		}
 	}
 	box := t.readOnlyBox(binds...)
+	box.Tmpfs = append(box.Tmpfs, "/var/roothome", "/var/tmp") // where links of the tree lead
 	box.Epoch = time.Unix(dracutEpoch, 0)
 	return box, nil
 }
@@ -144,11 +145,14 @@ func (t Tree) dracut(ctx context.Context, box sandbox.Sandbox, o InitramfsOption
 	if err := box.Run(ctx, proc.Cmd{Args: []string{"dracut", "--help"}, Stdout: &help}); err != nil && help.Len() == 0 {
 		return fmt.Errorf("the tree's dracut does not run (it needs dracut and OSTree's module for it): %w", err)
 	}
-	problems := []string{}
+	var problems, broken []string
 	err := box.Run(ctx, proc.Cmd{
 		Args: DracutArgs(o, help.String(), "/tmp/initramfs.img"),
 		Env:  []string{"DRACUT_NO_MKNOD=1", "DRACUT_NO_XATTR=1"},
 		Line: func(text string) {
+			if strings.Contains(text, "dracut-install: ERROR: 'ldd ") {
+				broken = append(broken, text)
+			}
 			if strings.Contains(text, "dracut[E]") || strings.Contains(text, "dracut: FAILED") || strings.Contains(text, "dracut-install: ERROR") {
 				problems = append(problems, text)
 			}
@@ -157,6 +161,10 @@ func (t Tree) dracut(ctx context.Context, box sandbox.Sandbox, o InitramfsOption
 	})
 	if err != nil {
 		return fmt.Errorf("making the initramfs: %w", err)
+	}
+	if len(broken) > 0 {
+		// dracut itself ends well, with an image that cannot boot.
+		return fmt.Errorf("making the initramfs: %d programs without their libraries: %s", len(broken), broken[0])
 	}
 	if len(problems) > 0 {
 		t.Report.Warn(fmt.Sprintf("dracut reported %d errors; the first: %s", len(problems), problems[0]))

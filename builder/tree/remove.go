@@ -30,8 +30,8 @@ func CompilePattern(pattern string) (*regexp.Regexp, error) {
 	var bad *syntax.Error
 	if errors.As(err, &bad) {
 		switch bad.Code {
-		case syntax.ErrInvalidPerlOp: // (?= (?! (?<= (?<! (?>
-			return nil, fmt.Errorf("pattern %q: look-around (%s) is not supported, write the paths out", pattern, bad.Expr)
+		case syntax.ErrInvalidPerlOp, syntax.ErrInvalidNamedCapture: // (?= (?! (?> and (?<= (?<!
+			return nil, fmt.Errorf("pattern %q: look-around and atomic groups (%s) are not supported, write the paths out", pattern, bad.Expr)
 		case syntax.ErrInvalidEscape:
 			if backReference(bad.Expr) {
 				return nil, fmt.Errorf("pattern %q: the back-reference %s is not supported", pattern, bad.Expr)

@@ -1,0 +1,116 @@
+package tree
+
+import (
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nestos/nosa/workspace/proc"
+)
+
+// hostRoot makes a tree that runs the host's programs: its own etc and var, the rest copied.
+func hostRoot(t *testing.T, programs ...string) Tree {
+	t.Helper()
+	need(t, append(programs, "bwrap", "ldd")...)
+	tr, _ := newTree(t, map[string]string{
+		"etc/conf": "c", "var/": "", "bin": "-> usr/bin", "sbin": "-> usr/sbin", "usr/bin/": "", "usr/sbin/": "",
+		"lib": "-> usr/lib", "lib64": "-> usr/lib64", "usr/lib/": "", "usr/lib64/": "",
+	})
+	for _, name := range programs {
+		p, err := exec.LookPath(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		copyIn(t, tr.Root, p)
+		for _, line := range run(t, proc.Cmd{Args: []string{"ldd", p}}) {
+			for _, field := range strings.Fields(line) {
+				if strings.HasPrefix(field, "/") {
+					copyIn(t, tr.Root, field)
+				}
+			}
+		}
+	}
+	return probed(t, tr)
+}
+
+func copyIn(t *testing.T, root, name string) {
+	t.Helper()
+	to := filepath.Join(root, name)
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	in, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o755)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	if _, err := io.Copy(out, in); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestScripts(t *testing.T) {
+	tr := hostRoot(t, "bash", "sh")
+	err := tr.Scripts(t.Context(), []Script{
+		{Title: "postprocess[0]", Text: "echo one >/etc/one\necho $SOURCE_DATE_EPOCH >/usr/etc/two"},
+		{Title: "postprocess[1]", Text: "#!/usr/bin/bash\nset -euo pipefail\necho three >/usr/lib/three\n! exec 3<>/dev/tcp/127.0.0.1/80\n[ -z \"${BASH_ENV-}\" ]\n"},
+		{Title: "postprocess[2]", Text: ""},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"etc/ 0755", `etc/conf 0644 "c"`, `etc/one 0644 "one\n"`, `etc/two 0644 "1700000000\n"`, `usr/lib/three 0644 "three\n"`}
+	if diff := cmp.Diff(want, list(t, tr.Root, "etc", "usr/lib/three")); diff != "" {
+		t.Error(diff)
+	}
+	for _, gone := range []string{"usr/etc", "usr/bin/rpmostree-postprocess-inline", "run", "tmp"} {
+		if _, err := os.Lstat(filepath.Join(tr.Root, gone)); err == nil {
+			t.Errorf("%s is left", gone)
+		}
+	}
+}
+
+func TestScriptErrors(t *testing.T) {
+	tr := hostRoot(t, "bash", "sh")
+	for _, tt := range []struct {
+		name, text, want string
+	}{
+		{
+			"bash", "#!/bin/bash\nset -e\nf() {\n  echo said >&2\n  false # here\n}\nf\n",
+			"postprocess[1] (m.yaml:3:5): exit status 1 in line 5: false # here\n  | said",
+		},
+		{"bash, without -e", "#!/bin/bash\nfalse\ntrue\nexit 7\n", "postprocess[1] (m.yaml:3:5): exit status 7 in line 2: false"},
+		{
+			"sh", "true\nset -e\nnosuch --flag\n",
+			"postprocess[1] (m.yaml:3:5): exit status 127 in line 3: nosuch --flag\n  | ",
+		},
+		{"sh, nothing said", "exit 4\n", "postprocess[1] (m.yaml:3:5): exit status 4"},
+		{"no interpreter", "#!/usr/bin/nosuch\n", "postprocess[1] (m.yaml:3:5): exit status 1\n  | bwrap: execvp"},
+		{"carriage return", "#!/bin/bash\r\ntrue\r\n", "postprocess[1] (m.yaml:3:5): line 1 ends with a carriage return: the interpreter would not be found"},
+		{"killed", "#!/bin/bash\nkill -9 $$\n", "postprocess[1] (m.yaml:3:5): exit status 137"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := tr.Scripts(t.Context(), []Script{
+				{Title: "postprocess[0]", Text: "true"}, {Title: "postprocess[1]", Origin: "m.yaml:3:5", Text: tt.text},
+			})
+			var failed *ScriptError
+			if !errors.As(err, &failed) {
+				t.Fatalf("got %v", err)
+			}
+			if !strings.HasPrefix(err.Error(), tt.want) {
+				t.Errorf("got  %s\nwant %s", err, tt.want)
+			}
+		})
+	}
+}
