@@ -4,29 +4,34 @@
 // What happens to the tree afterwards (accounts, kernel, /var, the commit) is builder/tree's and
 // builder/ostree's.
 //
-// dnf and rpm are driven through their own Python API by one embedded program, dnf.py: their text
-// output has neither bytes nor grouped conflicts. It is written for dnf 4.
+// dnf and rpm are driven through their own Python API by small embedded programs, resolve.py
+// and install.py: their text output has neither bytes nor grouped conflicts. resolve.py is written
+// for dnf 4.
 package compose
 
 import (
 	"bufio"
 	"bytes"
 	"context"
-	_ "embed" // dnf.py
+	_ "embed" // resolve.py, install.py
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/proc"
 )
 
-//go:embed dnf.py
-var helper string
+//go:embed resolve.py
+var resolveHelper string
+
+//go:embed install.py
+var installHelper string
 
 // ErrDNF is in the errors of Resolve and Install when there is no dnf that they can drive.
 var ErrDNF = errors.New("dnf 4 is needed; use --backend podman: the container has it")
@@ -40,8 +45,8 @@ type message struct {
 	Package string          `json:"package"` // package, output, call
 	Script  string          `json:"script"`  // output, call
 	Argv    []string        `json:"argv"`    // call
-	Done    int64           `json:"done"`    // package
-	Total   int64           `json:"total"`   // package
+	Done    int64           `json:"done"`    // package, metadata (bytes)
+	Total   int64           `json:"total"`   // as Done
 	Name    string          `json:"name"`    // lock
 	// Available are the versions that a lock does not fit, "NEVRA REPO".
 	Available []string        `json:"available"`
@@ -91,13 +96,10 @@ func interpreter(line string) (argv []string, ok bool) {
 	return argv[:1], true
 }
 
-// helperArgs is the command line of the helper. -I keeps the user's Python settings out.
-func helperArgs(python []string) []string {
-	return append(append([]string(nil), python...), "-I", "-c", helper)
-}
-
-// call is one run of the helper.
+// call is one run of a helper.
 type call struct {
+	doing   string // for errors
+	helper  string // its text
 	request any
 	run     func(context.Context, proc.Cmd) error // proc.Run, or a sandbox's
 	report  *event.Reporter
@@ -112,23 +114,24 @@ func (c call) do(ctx context.Context) (message, error) {
 	}
 	request, err := json.Marshal(c.request)
 	if err != nil {
-		return message{}, fmt.Errorf("asking dnf: %w", err)
+		return message{}, fmt.Errorf("%s: %w", c.doing, err)
 	}
 	out := &messages{on: c.on}
 	err = c.run(ctx, proc.Cmd{
-		Args: helperArgs(argv), Stdin: bytes.NewReader(request), Stdout: out, Line: c.report.Line,
+		Args:  append(slices.Clone(argv), "-I", "-c", c.helper), // -I keeps the user's Python settings out
+		Stdin: bytes.NewReader(request), Stdout: out, Line: c.report.Line,
 	})
 	if exit := (*proc.ExitError)(nil); errors.As(err, &exit) {
 		exit.Args = argv // not the whole program text
 	}
 	if err != nil {
-		return message{}, fmt.Errorf("asking dnf: %w", err)
+		return message{}, fmt.Errorf("%s: %w", c.doing, err)
 	}
 	if out.err != nil {
-		return message{}, fmt.Errorf("asking dnf: reading its answer: %w", out.err)
+		return message{}, fmt.Errorf("%s: reading the answer: %w", c.doing, out.err)
 	}
 	if out.last.Event == "" {
-		return message{}, errors.New("asking dnf: it ended without an answer")
+		return message{}, fmt.Errorf("%s: %s ended without an answer", c.doing, argv[0])
 	}
 	return out.last, nil
 }

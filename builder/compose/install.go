@@ -39,7 +39,6 @@ type Installed struct {
 
 // wireInstall is the helper's request.
 type wireInstall struct {
-	Op     string            `json:"op"`
 	Root   string            `json:"root"`
 	Files  []string          `json:"files"`
 	Docs   bool              `json:"docs"`
@@ -48,7 +47,7 @@ type wireInstall struct {
 }
 
 func (r InstallRequest) wire() wireInstall {
-	w := wireInstall{Op: "install", Root: r.Root, Docs: !r.NoDocs, Stubs: stubs(), Macros: map[string]string{
+	w := wireInstall{Root: r.Root, Docs: !r.NoDocs, Stubs: stubs(), Macros: map[string]string{
 		"_dbpath": "/usr/share/rpm", "_db_backend": "sqlite", "_keyring": "rpmdb", "_rpmlock_path": "%{_dbpath}/.rpm.lock",
 		"_install_script_path": "/" + stubDir + "/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"_install_langs":       "all", "_netsharedpath": "%{nil}", "_excludedocs": "0",
@@ -102,7 +101,7 @@ func Install(ctx context.Context, r InstallRequest) (Installed, error) {
 		return Installed{}, fmt.Errorf("installing packages: %w", err)
 	}
 	var result Installed
-	last, err := call{request: r.wire(), run: r.box(work).Run, report: r.Report, on: func(m message) {
+	last, err := call{doing: "installing packages", helper: installHelper, request: r.wire(), run: r.box(work).Run, report: r.Report, on: func(m message) {
 		switch m.Event {
 		case "package":
 			r.Report.Progress(m.Done, m.Total, event.UnitPackages)
@@ -116,7 +115,7 @@ func Install(ctx context.Context, r InstallRequest) (Installed, error) {
 		return Installed{}, err
 	}
 	if last.Event == "error" {
-		return Installed{}, installRefusal(last)
+		return Installed{}, r.refusal(last)
 	}
 	if err := os.Remove(filepath.Join(r.Root, stubDir)); err != nil {
 		return Installed{}, fmt.Errorf("installing packages: %w", err)
@@ -139,8 +138,8 @@ func mountPoints(root string) error {
 	return nil
 }
 
-// installRefusal makes the typed error of what the helper says.
-func installRefusal(m message) error {
+// refusal makes the typed error of what the helper says.
+func (r InstallRequest) refusal(m message) error {
 	var w struct {
 		Text     string
 		Package  string
@@ -150,7 +149,7 @@ func installRefusal(m message) error {
 		Packages []TriggerPackage
 	}
 	if err := json.Unmarshal(m.Data, &w); err != nil {
-		return fmt.Errorf("asking rpm: reading its answer: %w", err)
+		return fmt.Errorf("installing packages: reading the answer: %w", err)
 	}
 	switch m.Kind {
 	case "scriptlet":
@@ -160,10 +159,16 @@ func installRefusal(m message) error {
 	case "transaction":
 		return &TransactionError{Problems: w.Problems}
 	case "unpack":
+		if free, err := freeSpace(r.Root); err == nil && strings.Contains(w.Text, noSpaceText) {
+			return &SpaceError{Dir: r.Root, Free: free}
+		}
 		return fmt.Errorf("installing %s: %s", w.Package, proc.FirstError(w.Lines))
 	}
 	return fmt.Errorf("installing packages: %s", w.Text)
 }
+
+// noSpaceText is ENOSPC in rpm's words.
+const noSpaceText = "No space left on device"
 
 // exitStatus finds rpm's own "… scriptlet failed, exit status N".
 func exitStatus(lines []string) int {

@@ -56,7 +56,9 @@ type testPackage struct {
 	files                                     map[string]string // path → content; "-> target" is a link
 	docs                                      []string          // paths of files
 	pre, post, posttrans                      string
-	trigger                                   string // name that a %triggerin is on
+	trigger                                   string   // name that a %triggerin is on
+	fileTrigger                               string   // %transfiletriggerin on /usr
+	langs                                     []string // of the files, by name; "" is none
 	sign                                      func([]byte) ([]byte, error)
 }
 
@@ -81,7 +83,7 @@ func (p testPackage) write(t *testing.T, dir string) {
 		Name: p.name, Version: version, Release: release, Arch: "noarch", Epoch: rpmpack.NoEpoch,
 		Provides: relations(t, p.provides), Requires: relations(t, p.requires),
 		Recommends: relations(t, p.recommends), Conflicts: relations(t, p.conflicts),
-		BuildTime: time.Unix(1700000000, 0),
+		BuildTime: time.Unix(1700000000, 0), Compressor: "gzip:1",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -112,6 +114,19 @@ func (p testPackage) write(t *testing.T, dir string) {
 		r.AddCustomTag(1068, rpmpack.EntryInt32([]int32{triggerIn}))
 		r.AddCustomTag(1069, rpmpack.EntryInt32([]int32{0}))
 		r.AddCustomTag(1092, rpmpack.EntryStringSlice([]string{"/bin/sh"}))
+	}
+	if p.fileTrigger != "" {
+		const triggerIn = 1 << 16                                               // RPMSENSE_TRIGGERIN
+		r.AddCustomTag(5076, rpmpack.EntryStringSlice([]string{p.fileTrigger})) // TRANSFILETRIGGERSCRIPTS
+		r.AddCustomTag(5077, rpmpack.EntryStringSlice([]string{"/bin/sh"}))
+		r.AddCustomTag(5079, rpmpack.EntryStringSlice([]string{"/usr"}))
+		r.AddCustomTag(5080, rpmpack.EntryInt32([]int32{0}))
+		r.AddCustomTag(5081, rpmpack.EntryStringSlice([]string{""}))
+		r.AddCustomTag(5082, rpmpack.EntryInt32([]int32{triggerIn}))
+		r.AddCustomTag(5085, rpmpack.EntryInt32([]int32{1000000}))
+	}
+	if p.langs != nil {
+		r.AddCustomTag(1097, rpmpack.EntryStringSlice(p.langs))
 	}
 	if p.sign != nil {
 		r.SetPGPSigner(p.sign)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -111,7 +112,6 @@ type wireRepo struct {
 
 // wireResolve is the helper's request.
 type wireResolve struct {
-	Op            string              `json:"op"`
 	Arch          string              `json:"arch"`
 	Vars          map[string]string   `json:"vars"`
 	RepoDirs      []string            `json:"repo_dirs"`
@@ -129,13 +129,11 @@ type wireResolve struct {
 
 func (r ResolveRequest) wire() wireResolve {
 	w := wireResolve{
-		Op: "resolve", Arch: r.Arch, Vars: map[string]string{"basearch": r.Arch}, RepoDirs: r.RepoDirs,
+		Arch: r.Arch, Vars: map[string]string{"basearch": r.Arch}, RepoDirs: r.RepoDirs,
 		Repos: notNil(r.Repos), LockfileRepos: []string{}, Install: []wireItem{}, Exclude: []string{},
 		Lock: map[string]wireLock{}, Strict: r.Strict, Weak: !r.NoWeak, CacheDir: r.CacheDir, Offline: r.Offline,
 	}
-	for key, value := range r.Vars {
-		w.Vars[key] = value
-	}
+	maps.Copy(w.Vars, r.Vars)
 	if r.ReleaseVer != "" {
 		w.Vars["releasever"] = r.ReleaseVer
 	}
@@ -180,10 +178,12 @@ func Resolve(ctx context.Context, r ResolveRequest) (Solution, error) {
 	if len(r.Install) == 0 {
 		return Solution{}, errors.New("resolving packages: none was asked for")
 	}
-	last, err := call{request: r.wire(), run: proc.Run, report: r.Report, on: func(m message) {
+	last, err := call{doing: "resolving packages", helper: resolveHelper, request: r.wire(), run: proc.Run, report: r.Report, on: func(m message) {
 		switch m.Event {
 		case "repo":
 			r.Report.Line("metadata of " + m.Text)
+		case "metadata":
+			r.Report.Progress(m.Done, m.Total, event.UnitBytes)
 		case "log":
 			r.Report.Warn(m.Text)
 		case "lock":
@@ -233,7 +233,7 @@ func solution(m message) (Solution, error) {
 	var repos []wireRepoFacts
 	err := errors.Join(json.Unmarshal(m.Packages, &packages), json.Unmarshal(m.Repos, &repos))
 	if err != nil {
-		return Solution{}, fmt.Errorf("asking dnf: reading its answer: %w", err)
+		return Solution{}, fmt.Errorf("resolving packages: reading the answer: %w", err)
 	}
 	var s Solution
 	urls := map[string][]string{}
@@ -296,7 +296,7 @@ type wireRefusal struct {
 func (r ResolveRequest) refusal(m message) error {
 	var w wireRefusal
 	if err := json.Unmarshal(m.Data, &w); err != nil {
-		return fmt.Errorf("asking dnf: reading its answer: %w", err)
+		return fmt.Errorf("resolving packages: reading the answer: %w", err)
 	}
 	switch m.Kind {
 	case "repos":

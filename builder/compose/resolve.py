@@ -1,28 +1,25 @@
-"""nosa's hands on dnf 4 and rpm.
+"""Chooses packages with dnf 4 for nosa.
 
-One request comes as JSON on stdin. Events go as JSON lines to stdout; the last one is "result" or
+The request comes as JSON on stdin. Events go as JSON lines to stdout; the last one is "result" or
 "error". Nothing is read from the host's dnf configuration.
 """
+import contextlib
 import difflib
 import json
 import logging
 import os
 import re
-import shutil
 import sys
-import tempfile
+import time
 
 import dnf
 import hawkey
-import rpm
 
 MAX_GROUPS = 5  # conflicts that are explained; each costs some dozens of solver runs
-OUT = os.fdopen(os.dup(1), "w")  # os.dup: not inherited by scriptlets
 
 
 def emit(event, **fields):
-    OUT.write(json.dumps({"event": event, **fields}) + "\n")
-    OUT.flush()
+    print(json.dumps({"event": event, **fields}), flush=True)
 
 
 class Refused(Exception):
@@ -32,8 +29,6 @@ class Refused(Exception):
         super().__init__(kind)
         self.kind, self.data = kind, data
 
-
-# --- resolve ---
 
 class Warnings(logging.Handler):
     """Passes dnf's warnings on, but keeps what it says of mirrors for the error that follows."""
@@ -50,26 +45,36 @@ class Warnings(logging.Handler):
         emit("log", text="\n".join([first, *rest]))
 
 
+class Progress(dnf.callback.DownloadProgress):
+    """Bytes of the metadata file that is being downloaded."""
+
+    last = 0
+
+    def progress(self, payload, done):
+        now = time.monotonic()
+        if payload.download_size and now - self.last > 0.2:
+            self.last = now
+            emit("metadata", done=int(done), total=int(payload.download_size))
+
+
 def open_base(req):
     cachedir = req["cachedir"]
     conf = dnf.conf.Conf()
     conf.substitutions.clear()
     conf.arch = req["arch"]
     conf.substitutions.update(req["vars"])
-    settings = {
+    for key, value in {
         "installroot": os.path.join(cachedir, "empty"), "persistdir": os.path.join(cachedir, "persist"),
         "cachedir": cachedir, "logdir": cachedir, "config_file_path": os.devnull, "reposdir": req["repo_dirs"],
         "plugins": False, "cacheonly": req["offline"], "deltarpm": False, "skip_if_unavailable": False,
         "retries": 4, "timeout": 30, "minrate": 1, "user_agent": "nosa", "optional_metadata_types": ["filelists"],
-    }
-    for key, value in settings.items():
+    }.items():
         setattr(conf, key, value)
     os.makedirs(conf.installroot, exist_ok=True)
     # The caller locks the cache. The pid that a killed run left in dnf's own lock file may belong to
     # another process by now (in a pid namespace it mostly does), and dnf would wait for that.
-    lock = os.path.join(cachedir, "metadata_lock.pid")
-    if os.path.exists(lock):
-        os.remove(lock)
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(os.path.join(cachedir, "metadata_lock.pid"))
     base = dnf.Base(conf)
     base.read_all_repos()
     return base
@@ -96,7 +101,7 @@ def select_repos(base, req):
 
 def load_repos(base, req, warnings):
     """Loads all enabled repositories and reports each that cannot be used, not just the first."""
-    problems = []
+    problems, progress = [], Progress()
     for repo in base.repos.iter_enabled():
         urls = [u for u in [*repo.baseurl, repo.metalink, repo.mirrorlist] if u]
         problem = {"id": repo.id, "url": " ".join(urls), "file": repo.repofile}
@@ -108,6 +113,7 @@ def load_repos(base, req, warnings):
         repo.metadata_expire = -1  # only the next line makes it look for newer metadata, and only once
         if not req["offline"] or req["override"] and repo.id == req["override"]["id"]:
             repo._repo.expire()
+        repo.set_progress_bar(progress)
         warnings.mirrors = []
         try:
             repo.load()
@@ -231,140 +237,12 @@ def resolve(req):
         "repo": p.reponame, "sha256": sha256(p), "size": p.downloadsize, "installed_size": p.installsize,
         "location": p.location, "base": p.baseurl or "", "buildtime": p.buildtime, "source": p.sourcerpm or "",
     } for p in goal.list_installs()]
-    repos = [repo_facts(r) for r in base.repos.iter_enabled()]
-    emit("result", packages=packages, repos=repos)
+    emit("result", packages=packages, repos=[repo_facts(r) for r in base.repos.iter_enabled()])
 
 
-# --- install ---
-
-def script_names():
-    tags = {"PREIN": "%pre", "POSTIN": "%post", "PRETRANS": "%pretrans", "POSTTRANS": "%posttrans",
-            "TRIGGERPREIN": "%triggerprein", "TRIGGERIN": "%triggerin", "FILETRIGGERIN": "%filetriggerin",
-            "TRANSFILETRIGGERIN": "%transfiletriggerin"}
-    return {getattr(rpm, "RPMTAG_" + tag): name for tag, name in tags.items() if hasattr(rpm, "RPMTAG_" + tag)}
-
-
-class Transaction:
-    """Installs the packages and says what rpm does; ends the process at the first bad scriptlet."""
-
-    def __init__(self, req, log):
-        self.req, self.log, self.read = req, log, 0
-        self.nevra, self.done, self.fd, self.diverted = {}, 0, None, {}
-        self.calls = os.path.join(req["root"], "run/nosa/calls")
-        self.scripts = script_names()
-
-    def prepare(self):
-        req = self.req
-        ts = rpm.TransactionSet(req["root"])
-        ts.setVSFlags(rpm.RPMVSF_MASK_NOSIGNATURES)  # checked when downloaded
-        ts.setFlags(rpm.RPMTRANS_FLAG_NOPLUGINS | (0 if req["docs"] else rpm.RPMTRANS_FLAG_NODOCS))
-        triggers = []
-        for path in req["files"]:
-            with open(path, "rb") as file:
-                header = ts.hdrFromFdno(file)
-            self.nevra[path] = header[rpm.RPMTAG_NEVRA]
-            flags = zip(header[rpm.RPMTAG_TRIGGERFLAGS], header[rpm.RPMTAG_TRIGGERNAME])
-            on = sorted({name for flag, name in flags if flag & (rpm.RPMSENSE_TRIGGERIN | rpm.RPMSENSE_TRIGGERPREIN)})
-            if on:
-                triggers.append({"package": self.nevra[path], "on": on})
-            ts.addInstall(header, path, "i")
-        if triggers:
-            raise Refused("triggers", packages=triggers)
-        self.refuse(ts.check() or [], ts)
-        ts.order()
-        return ts
-
-    def refuse(self, problems, ts):
-        self.output("", "")
-        texts = [str(p) for p in ts.problems()] or [str(p) for p in problems]
-        if texts:
-            raise Refused("transaction", problems=texts)
-
-    def output(self, package, script):
-        """Passes on what rpm and its scriptlets wrote since the last call."""
-        self.log.seek(self.read)
-        data = self.log.read()
-        self.read += len(data)
-        lines = data.decode(errors="replace").splitlines()
-        for line in lines:
-            emit("output", package=package, script=script, text=line)
-        return lines
-
-    def stub_calls(self, package, script):
-        if os.path.exists(self.calls):
-            with open(self.calls, errors="replace") as file:
-                for line in file:
-                    emit("call", package=package, script=script, argv=line.rstrip("\n").split("\t"))
-            os.remove(self.calls)
-
-    def divert(self):
-        """Puts the stubs where scriptlets call the real programs by their full path."""
-        for directory in ("usr/bin", "usr/sbin", "bin", "sbin"):
-            directory = os.path.realpath(os.path.join(self.req["root"], directory))
-            for name in self.req["stubs"]:
-                path = os.path.join(directory, name)
-                if path in self.diverted or not os.path.lexists(path):
-                    continue
-                self.diverted[path] = os.path.join(directory, ".nosa-" + name)
-                os.rename(path, self.diverted[path])
-                shutil.copy(os.path.join(self.req["root"], "run/nosa/bin", name), path)
-
-    def restore(self):
-        for path, real in self.diverted.items():
-            os.rename(real, path)
-
-    def callback(self, what, amount, total, key, _):
-        package = self.nevra.get(key, "")
-        if what == rpm.RPMCALLBACK_INST_OPEN_FILE:
-            self.fd = os.open(key, os.O_RDONLY)
-            return self.fd
-        if what == rpm.RPMCALLBACK_INST_CLOSE_FILE:
-            os.close(self.fd)
-        elif what == rpm.RPMCALLBACK_INST_STOP:
-            self.done += 1
-            self.divert()
-            emit("package", package=package, done=self.done, total=len(self.nevra))
-        elif what in (rpm.RPMCALLBACK_UNPACK_ERROR, rpm.RPMCALLBACK_CPIO_ERROR):
-            self.fail("unpack", package, "", self.output(package, ""))
-        elif what == rpm.RPMCALLBACK_SCRIPT_START:
-            self.output("", "")
-        elif what == rpm.RPMCALLBACK_SCRIPT_STOP:
-            script = self.scripts.get(amount, "scriptlet %d" % amount)
-            lines = self.output(package, script)
-            self.stub_calls(package, script)
-            if total != rpm.RPMRC_OK:
-                self.fail("scriptlet", package, script, lines)
-        return None
-
-    def fail(self, kind, package, script, lines):
-        emit("error", kind=kind, data={"package": package, "script": script, "lines": lines})
-        os._exit(0)  # an exception in a callback would only be printed
-
-
-def install(req):
-    os.umask(0o022)
-    for name, value in req["macros"].items():
-        rpm.addMacro(name, value)
-    with tempfile.TemporaryFile() as log:
-        # Scriptlets inherit these, and rpm's own messages and lua's print() go there too.
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
-        run = Transaction(req, log)
-        ts = run.prepare()
-        problems = ts.run(run.callback, "")
-        run.refuse(problems or [], ts)
-        run.restore()
-        emit("result")
-
-
-def main():
-    req = json.load(sys.stdin)
-    try:
-        {"resolve": resolve, "install": install}[req["op"]](req)
-    except Refused as refused:
-        emit("error", kind=refused.kind, data=refused.data)
-    except (dnf.exceptions.Error, rpm.error, OSError) as error:
-        emit("error", kind="other", data={"text": str(error)})
-
-
-main()
+try:
+    resolve(json.load(sys.stdin))
+except Refused as refused:
+    emit("error", kind=refused.kind, data=refused.data)
+except (dnf.exceptions.Error, hawkey.Exception, OSError) as error:
+    emit("error", kind="other", data={"text": str(error)})

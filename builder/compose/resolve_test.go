@@ -293,7 +293,7 @@ type testKey struct{ home, public string }
 
 func newKey(t *testing.T) testKey {
 	t.Helper()
-	home, err := os.MkdirTemp("/tmp", "gpg") // gpg's socket has a short name only
+	home, err := os.MkdirTemp("/tmp", "gpg") //nolint:usetesting // gpg's socket must have a short name
 	if err != nil {
 		t.Fatal(err)
 	}

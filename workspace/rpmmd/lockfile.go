@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 )
 
@@ -84,9 +85,7 @@ func (p Locked) Version() (evr, arch string) {
 func MergeLockfiles(files ...Lockfile) Lockfile {
 	merged := Lockfile{Packages: map[string]Locked{}}
 	for _, f := range files {
-		for name, p := range f.Packages {
-			merged.Packages[name] = p
-		}
+		maps.Copy(merged.Packages, f.Packages)
 		if merged.Metadata == nil {
 			merged.Metadata = f.Metadata
 		}

@@ -72,7 +72,9 @@ type xmlChecksum struct {
 	Hex  string `xml:",chardata"`
 }
 
-func (c xmlChecksum) checksum() Checksum { return Checksum{Type: c.Type, Hex: strings.TrimSpace(c.Hex)} }
+func (c xmlChecksum) checksum() Checksum {
+	return Checksum{Type: c.Type, Hex: strings.TrimSpace(c.Hex)}
+}
 
 // ReadRepomd reads a repomd.xml. Its signature is not looked at.
 func ReadRepomd(r io.Reader) (Repomd, error) {
