@@ -119,7 +119,7 @@ func (t Tree) Seed(o SeedOptions) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer r.close()
 	var shadow, gshadow bytes.Buffer
 	for _, u := range users {
 		fmt.Fprintf(&shadow, "%s:*::0:99999:7:::\n", u.Name)
@@ -178,7 +178,7 @@ func (t Tree) Accounts(_ context.Context, o AccountOptions) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer r.close()
 	if err := r.edit("usr/etc/default/useradd", useraddHome); err != nil {
 		return err
 	}

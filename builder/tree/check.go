@@ -33,7 +33,7 @@ func (t Tree) CheckAccounts(_ context.Context, ref Reference) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer r.close()
 	users, groups, err := r.accounts()
 	if err != nil {
 		return err

@@ -46,7 +46,7 @@ func (t Tree) Units(names []string) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer r.close()
 	wants, err := r.resolve("etc/systemd/system/multi-user.target.wants")
 	if err != nil {
 		return err
@@ -80,7 +80,7 @@ func (t Tree) DefaultTarget(name string) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer r.close()
 	return r.link(name, path.Join(unitDir, "default.target"))
 }
 
@@ -90,7 +90,7 @@ func (t Tree) StateOverlay() error {
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer r.close()
 	for _, name := range []string{"usr-lib-opt", "usr-local"} {
 		at := path.Join(unitDir, "local-fs.target.requires", "ostree-state-overlay@"+name+".service")
 		if err := r.link("../ostree-state-overlay@.service", at); err != nil {
@@ -106,7 +106,7 @@ func (t Tree) Treefile(data []byte) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer r.close()
 	return r.write("usr/share/rpm-ostree/treefile.json", data)
 }
 
@@ -120,7 +120,7 @@ func (t Tree) OSRelease(value, version string) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer r.close()
 	name, err := r.resolve("etc/os-release")
 	if err != nil {
 		return err
@@ -154,7 +154,7 @@ func (t Tree) RemoveFiles(names []string) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer r.close()
 	for _, name := range names {
 		if err := CheckRemoveFile(name); err != nil {
 			return err
@@ -226,7 +226,7 @@ func (t Tree) AddFiles(items []Addition) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer r.close()
 	for _, item := range items {
 		if err := CheckAddFile(item.Dest); err != nil {
 			return err

@@ -126,7 +126,7 @@ func TestRemoveMatching(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
+	defer r.close()
 	owners := packages{
 		"etc/skel": {"p"}, "etc/skel/a": {"p"}, "usr/share/x": {"p"}, "usr/share/x/1": {"p"}, "usr/share/x/2": {"p"},
 		"opt/v/tool": {"p"}, "usr/share/shared": {"p", "q"}, "usr/share/gone": {"p"},

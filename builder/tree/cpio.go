@@ -3,6 +3,7 @@ package tree
 import (
 	"bytes"
 	"fmt"
+	"slices"
 )
 
 // cpioEntry is one name in a newc archive. All are root's, with time 0.
@@ -25,7 +26,7 @@ const (
 // The same entries give the same bytes.
 func cpioArchive(entries []cpioEntry) []byte {
 	var out bytes.Buffer
-	for i, e := range append(entries[:len(entries):len(entries)], cpioEntry{name: "TRAILER!!!"}) {
+	for i, e := range append(slices.Clip(entries), cpioEntry{name: "TRAILER!!!"}) {
 		links := 1
 		if e.mode&0o170000 == cpioDir {
 			links = 2

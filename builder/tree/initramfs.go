@@ -51,7 +51,7 @@ func (t Tree) Initramfs(ctx context.Context, o InitramfsOptions) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer r.close()
 	scratch, err := os.MkdirTemp(o.Scratch, "nosa-dracut-")
 	if err != nil {
 		return fmt.Errorf("making the initramfs: %w", err)

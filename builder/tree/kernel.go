@@ -29,7 +29,7 @@ func (t Tree) Kernel(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer r.Close()
+	defer r.close()
 	if err := r.emptyBoot(); err != nil {
 		return "", err
 	}

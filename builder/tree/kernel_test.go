@@ -53,7 +53,7 @@ func TestPlaceKernel(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer r.Close()
+			defer r.close()
 			if err := r.emptyBoot(); err != nil {
 				t.Fatal(err)
 			}
@@ -88,7 +88,7 @@ func TestLinkBoot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
+	defer r.close()
 	if err := r.linkBoot("6.1"); err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestInitramfsTail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
+	defer r.close()
 	tail, err := r.initramfsTail()
 	if err != nil {
 		t.Fatal(err)

@@ -34,7 +34,7 @@ func (t Tree) Layout(ctx context.Context, o LayoutOptions) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer r.close()
 	if err := r.etcToUsr(); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -85,9 +86,7 @@ func TestLayoutKinds(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			files := installed()
-			for name, text := range tt.more {
-				files[name] = text
-			}
+			maps.Copy(files, tt.more)
 			tr, _ := newTree(t, files)
 			err := tr.Layout(t.Context(), tt.in)
 			if tt.fails != "" {

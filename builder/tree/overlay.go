@@ -52,7 +52,7 @@ func (t Tree) Overlays(ctx context.Context, layers []Layer) (Placement, error) {
 	if err != nil {
 		return Placement{}, err
 	}
-	defer r.Close()
+	defer r.close()
 	o := overlayer{root: r, by: map[string]string{}}
 	placement := Placement{Layers: []PlacedLayer{}}
 	for _, layer := range layers {
@@ -143,11 +143,11 @@ func (o *overlayer) conflict(layer Layer, name, why string) {
 }
 
 func (o *overlayer) putDir(layer Layer, name string, f File) error {
-	real, err := o.resolve(name)
+	target, err := o.resolve(name)
 	if err != nil {
 		return err
 	}
-	if o.isDir(real) {
+	if o.isDir(target) {
 		return nil
 	}
 	if o.exists(name) {
@@ -277,7 +277,7 @@ func (t Tree) ReadOnlyExecutables(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer r.close()
 	return r.walk(".", func(name string, info fs.FileInfo) error {
 		mode := ownerOf(info).mode
 		if ctx.Err() != nil {

@@ -66,8 +66,7 @@ func TestConflicts(t *testing.T) {
 		layerOf(t, "one", map[string]string{"usr/lib/x": "1", "usr/lib/a": "other", "usr/lib/b": "b"}),
 		layerOf(t, "two", map[string]string{"usr/lib/x": "2", "usr/lib/c": "-> b", "usr/lib/dir": "file"}),
 	})
-	var conflicts Conflicts
-	if !errors.As(err, &conflicts) {
+	if _, ok := errors.AsType[Conflicts](err); !ok {
 		t.Fatalf("got %v", err)
 	}
 	want := `/usr/lib/a: layer one and no package both have it, with different content

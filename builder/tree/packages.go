@@ -62,14 +62,14 @@ func (t Tree) packages(ctx context.Context, r root) (packages, error) {
 			continue
 		}
 		dir, base := path.Split(path.Clean(file))
-		real, known := dirs[dir]
+		target, known := dirs[dir]
 		if !known {
-			if real, err = r.resolve(dir); err != nil {
+			if target, err = r.resolve(dir); err != nil {
 				return nil, err
 			}
-			dirs[dir] = real
+			dirs[dir] = target
 		}
-		p := path.Join(real, base)
+		p := path.Join(target, base)
 		if !slices.Contains(owners[p], name) {
 			owners[p] = append(owners[p], name)
 		}

@@ -27,8 +27,7 @@ func CompilePattern(pattern string) (*regexp.Regexp, error) {
 	if err == nil {
 		return re, nil
 	}
-	var bad *syntax.Error
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*syntax.Error](err); ok {
 		switch bad.Code {
 		case syntax.ErrInvalidPerlOp, syntax.ErrInvalidNamedCapture: // (?= (?! (?> and (?<= (?<!
 			return nil, fmt.Errorf("pattern %q: look-around and atomic groups (%s) are not supported, write the paths out", pattern, bad.Expr)
@@ -68,7 +67,7 @@ func (t Tree) RemoveFromPackages(ctx context.Context, removals []Removal) error 
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer r.close()
 	owners, err := t.packages(ctx, r)
 	if err != nil {
 		return err

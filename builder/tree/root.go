@@ -27,6 +27,9 @@ func (t Tree) open() (root, error) {
 	return root{r}, nil
 }
 
+// close lets the directory go. Nothing was written through it that could be lost.
+func (r root) close() { _ = r.Close() }
+
 // maxLinks is where the kernel gives up too (path_resolution(7)).
 const maxLinks = 40
 

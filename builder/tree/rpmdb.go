@@ -15,7 +15,7 @@ func (t Tree) RPMDB(context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer r.close()
 	db := r.findDB()
 	if db == "" {
 		return fmt.Errorf("no rpm database in the tree (looked in %v)", dbPlaces())

@@ -79,7 +79,7 @@ func (t Tree) Scripts(ctx context.Context, scripts []Script) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer r.close()
 	// Some scripts write to /usr/etc, where the files will be in the commit.
 	if !r.exists("usr/etc") && r.isDir("etc") {
 		if err := r.link("../etc", "usr/etc"); err != nil {

@@ -29,7 +29,7 @@ func hostRoot(t *testing.T, programs ...string) Tree {
 		}
 		copyIn(t, tr.Root, p)
 		for _, line := range run(t, proc.Cmd{Args: []string{"ldd", p}}) {
-			for _, field := range strings.Fields(line) {
+			for field := range strings.FieldsSeq(line) {
 				if strings.HasPrefix(field, "/") {
 					copyIn(t, tr.Root, field)
 				}
@@ -104,8 +104,7 @@ func TestScriptErrors(t *testing.T) {
 			err := tr.Scripts(t.Context(), []Script{
 				{Title: "postprocess[0]", Text: "true"}, {Title: "postprocess[1]", Origin: "m.yaml:3:5", Text: tt.text},
 			})
-			var failed *ScriptError
-			if !errors.As(err, &failed) {
+			if _, ok := errors.AsType[*ScriptError](err); !ok {
 				t.Fatalf("got %v", err)
 			}
 			if !strings.HasPrefix(err.Error(), tt.want) {

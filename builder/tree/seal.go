@@ -22,7 +22,7 @@ func (t Tree) Seal(ctx context.Context, o SealOptions) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer r.close()
 	if err := r.cleanEtc(); err != nil {
 		return err
 	}

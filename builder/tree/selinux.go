@@ -20,7 +20,7 @@ func (t Tree) SELinux(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer r.close()
 	name, err := r.policyName()
 	if err != nil {
 		return err

@@ -43,7 +43,7 @@ func (t Tree) Var(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer r.close()
 	owners, err := t.packages(ctx, r)
 	if err != nil {
 		return err
