@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -92,6 +93,9 @@ func stagePool(ctx context.Context, w *worker) error {
 	tables, err := pool.ReadTables(assets.Pool())
 	if err != nil {
 		return err
+	}
+	if err := os.MkdirAll(req.Dir, 0o755); err != nil {
+		return fmt.Errorf("making the pool: %w", err)
 	}
 	w.journal.Emit(event.Event{Kind: event.Plan, Step: "pool", Title: "Debian packages as RPMs"})
 	w.journal.Emit(event.Event{Kind: event.Step, Step: "pool", State: event.Run})
