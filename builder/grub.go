@@ -56,7 +56,11 @@ func (b *bootLoader) install(ctx context.Context, r *event.Reporter) (bios *disk
 			return nil, nil, err
 		}
 		if name := p.Removable(); name != "" {
-			esp = append(esp, disk.File{Path: name, Source: out})
+			stub, err := disk.GrubStubConfig()
+			if err != nil {
+				return nil, nil, err
+			}
+			esp = append(esp, disk.File{Path: name, Source: out}, disk.File{Path: path.Join(path.Dir(name), "grub.cfg"), Data: []byte(stub)})
 			continue
 		}
 		if bios, err = b.bootCode(modules, out); err != nil {

@@ -42,6 +42,7 @@ func (a *app) inner(ctx context.Context, args []string) int {
 	}
 	if args[0] == workerCommand {
 		syscall.CloseOnExec(lockFD)
+		syscall.Umask(0o022) // the caller's must not reach the tree
 		return a.work(ctx, args[1])
 	}
 	self, err := os.Executable()
