@@ -142,6 +142,10 @@ func (m *Machine) openSerial(log string) error {
 	if _, err = term.MakeRaw(int(m.slave.Fd())); err != nil {
 		return err
 	}
+	// Fd has made the descriptor a blocking one, which a close would not wake.
+	if err := unix.SetNonblock(int(m.master.Fd()), true); err != nil {
+		return err
+	}
 	if log != "" {
 		if m.log, err = os.Create(log); err != nil {
 			return err
@@ -290,10 +294,16 @@ func (m *Machine) finish() {
 		if m.qmp != nil {
 			m.qmp.Close()
 		}
-		// QEMU's end is closed: once ours is too, the reader gets what is left and the end.
+		// QEMU's end is closed: once ours is too, the reader gets what is left and
+		// the end. Should someone else still hold the terminal, it is cut off.
 		m.slave.Close()
-		<-m.drained
 		m.slave = nil
+		select {
+		case <-m.drained:
+		case <-time.After(time.Second):
+			m.master.Close()
+			<-m.drained
+		}
 		m.release()
 	})
 }

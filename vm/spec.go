@@ -301,18 +301,18 @@ func (s Spec) net() []string {
 	if s.Net.None {
 		return []string{"-nic", "none"}
 	}
-	dev := "user,id=net0"
+	dev := []string{"user", "id=net0"}
 	if s.Net.Restrict {
-		dev += ",restrict=on"
+		dev = append(dev, "restrict=on")
 	}
 	for _, f := range s.Net.Forwards {
-		dev += fmt.Sprintf(",hostfwd=tcp:127.0.0.1:%d-:%d", f.Host, f.Guest)
+		dev = append(dev, fmt.Sprintf("hostfwd=tcp:127.0.0.1:%d-:%d", f.Host, f.Guest))
 	}
 	for _, g := range s.Net.GuestForwards {
-		dev += ",guestfwd=" + comma(g)
+		dev = append(dev, "guestfwd="+comma(g))
 	}
 	// romfile= : no network boot ROM, which QEMU may lack and the guest would wait in.
-	return []string{"-netdev", dev, "-device", "virtio-net-pci,netdev=net0,romfile="}
+	return []string{"-netdev", strings.Join(dev, ","), "-device", "virtio-net-pci,netdev=net0,romfile="}
 }
 
 // io is the random number generator, the serial port and QMP.

@@ -273,10 +273,10 @@ func kargs(ctx context.Context, s *Shell, want []string) (verdict, error) {
 }
 
 func users(ctx context.Context, s *Shell, want []string) (verdict, error) {
-	script := "for u in"
-	for _, u := range want {
-		script += " " + quote(u)
+	quoted := make([]string, len(want))
+	for i, u := range want {
+		quoted[i] = quote(u)
 	}
-	script += `; do getent passwd "$u" >/dev/null && printf '%s ' "$u"; done; true`
+	script := "for u in " + strings.Join(quoted, " ") + `; do getent passwd "$u" >/dev/null && printf '%s ' "$u"; done; true`
 	return s.prints(ctx, strings.Join(want, " "), script)
 }

@@ -105,8 +105,7 @@ func (o Options) once(ctx context.Context, choice vm.Choice, do func(context.Con
 	if ctx.Err() != nil {
 		return run, context.Cause(ctx)
 	}
-	var trouble *BootError
-	if errors.As(err, &trouble) { // the guest's fault, so a finding
+	if trouble, ok := errors.AsType[*BootError](err); ok { // the guest's fault, so a finding
 		run.Trouble = trouble.Trouble
 		err = nil
 	}

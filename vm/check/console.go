@@ -142,9 +142,9 @@ var errQuiet = errors.New("no output")
 // each for every finished line and then for the unfinished one; each says
 // whether the search is over.
 func (c *Console) more(ctx context.Context, quiet time.Duration, each func(line string, finished bool) bool) (bool, error) {
-	wait, cancel := context.WithTimeoutCause(ctx, quiet, errQuiet)
+	reading, cancel := context.WithTimeoutCause(ctx, quiet, errQuiet)
 	defer cancel()
-	data, next, _, err := c.ring.Read(wait, c.off)
+	data, next, _, err := c.ring.Read(reading, c.off)
 	if err != nil {
 		return false, err
 	}
@@ -184,15 +184,26 @@ func (c *Console) keep(line string) {
 }
 
 // Expect waits until a line of the console, finished or not, matches want, and
-// gives it. Meanwhile signs of trouble, silence, the machine's end and the time
-// limit are *BootErrors; what names the thing waited for in them.
+// gives it. Meanwhile signs of trouble, the machine's end and the time limit are
+// *BootErrors; what names the thing waited for in them.
 func (c *Console) Expect(ctx context.Context, what string, within time.Duration, want *regexp.Regexp) (string, error) {
+	return c.await(ctx, wait{what: what, within: within, silence: within, want: want})
+}
+
+// wait is what await waits for: silence is trouble too.
+type wait struct {
+	what            string
+	within, silence time.Duration
+	want            *regexp.Regexp
+}
+
+func (c *Console) await(ctx context.Context, w wait) (string, error) {
 	start := time.Now()
-	trouble := &BootError{Waiting: what}
+	trouble := &BootError{Waiting: w.what}
 	found := ""
 	bad := signs()
 	look := func(line string, _ bool) bool {
-		if want.MatchString(line) {
+		if w.want.MatchString(line) {
 			found = line
 			return true
 		}
@@ -205,8 +216,8 @@ func (c *Console) Expect(ctx context.Context, what string, within time.Duration,
 		return false
 	}
 	for {
-		left := within - time.Since(start)
-		done, err := c.more(ctx, min(left, c.Pace.Silence), look)
+		left := w.within - time.Since(start)
+		done, err := c.more(ctx, min(left, w.silence), look)
 		switch {
 		case ctx.Err() != nil:
 			return "", context.Cause(ctx)
@@ -216,7 +227,7 @@ func (c *Console) Expect(ctx context.Context, what string, within time.Duration,
 			c.linger(ctx)
 		case errors.Is(err, io.EOF):
 			trouble.Trouble = Exit
-		case time.Since(start) >= within:
+		case time.Since(start) >= w.within:
 			trouble.Trouble = Timeout
 		case errors.Is(err, errQuiet):
 			trouble.Trouble = Silence

@@ -113,9 +113,9 @@ func (c *Console) settleRaw(ctx context.Context, raw string) ([]string, error) {
 
 // rawText is what the guest prints within quiet, uncleaned; "" when it is silent.
 func (c *Console) rawText(ctx context.Context, quiet time.Duration) (string, error) {
-	wait, cancel := context.WithTimeoutCause(ctx, quiet, errQuiet)
+	reading, cancel := context.WithTimeoutCause(ctx, quiet, errQuiet)
 	defer cancel()
-	data, next, _, err := c.ring.Read(wait, c.off)
+	data, next, _, err := c.ring.Read(reading, c.off)
 	c.off = next
 	switch {
 	case ctx.Err() != nil:

@@ -68,7 +68,7 @@ var (
 // Login waits for the login prompt of a booting guest and gives how long it took.
 func (c *Console) Login(ctx context.Context) (time.Duration, error) {
 	start := time.Now()
-	_, err := c.Expect(ctx, "the login prompt", c.Pace.Boot, loginRE)
+	_, err := c.await(ctx, wait{what: "the login prompt", within: c.Pace.Boot, silence: c.Pace.Silence, want: loginRE})
 	return time.Since(start), err
 }
 
@@ -94,9 +94,9 @@ func (c *Console) Attach(ctx context.Context) (*Shell, error) {
 }
 
 // Hush keeps the kernel and systemd from printing between our lines: less to
-// repeat. SIGRTMIN+21 is in systemd(1).
+// repeat. SIGRTMIN+21 (55) is in systemd(1).
 func (s *Shell) Hush(ctx context.Context) error {
-	_, err := s.Run(ctx, "dmesg -n 1; kill -55 1; true")
+	_, err := s.Run(ctx, "dmesg -n 1; env kill -55 1; true")
 	return err
 }
 
@@ -121,7 +121,7 @@ func (c *Console) hello(ctx context.Context) error {
 // noWayIn tells a guest that asks for a password from one that does nothing.
 func noWayIn(err error) error {
 	var trouble *BootError
-	if errors.As(err, &trouble) && (trouble.Trouble == Timeout || trouble.Trouble == Silence) {
+	if errors.As(err, &trouble) && trouble.Trouble == Timeout {
 		trouble.Trouble = NoWayIn
 	}
 	return err
@@ -146,6 +146,16 @@ func (s *Shell) RunWithin(ctx context.Context, within time.Duration, script stri
 	}
 	out.Stderr, err = s.fetch(ctx, "e")
 	return out, err
+}
+
+// launch starts a script whose end is not waited for.
+func (s *Shell) launch(ctx context.Context, script string) error {
+	s.n++
+	if err := s.send(ctx, script); err != nil {
+		return err
+	}
+	sum := sha256.Sum256([]byte(script))
+	return s.c.Type("x" + strconv.Itoa(s.n) + " " + hex.EncodeToString(sum[:]) + "\n")
 }
 
 // execute sends the script and waits for its status and the size of its standard error.
@@ -302,7 +312,10 @@ func (s *Shell) Reboot(ctx context.Context, atLoader func(context.Context, *Cons
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.Run(ctx, "dmesg -n 7; systemctl --no-block reboot"); err != nil {
+	if _, err := s.Run(ctx, "dmesg -n 7"); err != nil { // "Restarting system" must show
+		return nil, err
+	}
+	if err := s.launch(ctx, "systemctl --no-block reboot"); err != nil {
 		return nil, fmt.Errorf("asking for a reboot: %w", err)
 	}
 	s.c.attached = false

@@ -1,0 +1,116 @@
+package check
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nestos/nosa/vm"
+)
+
+// fakeMachine is a QEMU that runs the probe's code, speaks QMP, says nothing
+// under KVM and is a shell of this host otherwise. The shell finds fakes only
+// for what would reach out of it.
+const fakeMachine = `
+[ "$1" = --version ] && { echo 'QEMU emulator version 7.2'; exit; }
+case "$*" in *"-serial stdio"*) echo 'nosa probe ok'; exec sleep 60;; esac
+for a; do case $a in serial,id=serial0,path=*) tty=${a#*path=};; esac; done
+case "$*" in
+*"-accel kvm"*) printf 'GRUB\r\n' >"$tty" ;;
+*)
+	stty sane <"$tty"
+	printf 'guest login: root (automatic login)\r\n' >"$tty"
+	PS1='# ' bash --norc --noprofile --noediting -i <"$tty" >"$tty" 2>&1 3>&- &
+	;;
+esac
+echo '{"QMP":{}}' >&3
+while read -r line <&3; do
+	id=${line##*\"id\":}
+	echo "{\"return\":{},\"id\":${id%\}*}}" >&3
+	case $line in *quit*) exit 0;; esac
+done
+`
+
+// A KVM guest that goes silent is tried again with TCG; the next check does not
+// try KVM at all.
+func TestBootFallsBackFromSilentKVM(t *testing.T) {
+	dir := t.TempDir()
+	bin := filepath.Join(dir, "bin")
+	if err := os.Mkdir(bin, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"qemu-system-x86_64": fakeMachine, "qemu-system-aarch64": fakeMachine,
+		"dmesg": "exit 0", "kill": "exit 0", "systemctl": "case $* in *is-sys*) echo running;; esac", "findmnt": "echo ro",
+	} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/bash\n"+text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	device := filepath.Join(dir, "kvm")
+	if err := os.WriteFile(device, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pace := quick()
+	pace.Silence = time.Second
+	o := Options{
+		Spec:   vm.Spec{Arch: vm.X86_64},
+		Prober: vm.Prober{Cache: filepath.Join(dir, "accel.json"), Device: device},
+		Now:    time.Unix(0, 0).UTC(), Dir: dir, Log: filepath.Join(dir, "console.log"), Pace: &pace,
+	}
+	if runtime.GOARCH != "amd64" {
+		t.Skip("the fake machine is of x86_64, for which this host has no KVM")
+	}
+	for _, silent := range []bool{true, false} {
+		run, err := Boot(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := json.Marshal(run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !run.OK || run.Accel != "tcg" || run.Reason != "a KVM guest printed nothing for 1s" {
+			t.Errorf("after silence %v: %s", silent, text)
+		}
+		var names []string
+		for _, a := range run.Assertions {
+			names = append(names, a.Name)
+		}
+		if diff := cmp.Diff([]string{"login prompt", "root shell", "no failed units", "read-only /usr"}, names); diff != "" {
+			t.Error(diff)
+		}
+	}
+	log, err := os.ReadFile(o.Log)
+	if err != nil || !strings.Contains(string(log), "automatic login") {
+		t.Errorf("console log: %q, %v", log, err)
+	}
+}
+
+// A guest that does not boot is a finding, not an error.
+func TestBootReportsTrouble(t *testing.T) {
+	bin := t.TempDir()
+	script := strings.Replace(fakeMachine, `*"-accel kvm"*)`, "*)", 1)
+	if err := os.WriteFile(filepath.Join(bin, "qemu-system-x86_64"), []byte("#!/bin/bash\n"+script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	pace := quick()
+	run, err := Boot(t.Context(), Options{Spec: vm.Spec{Accel: vm.TCG}, Pace: &pace, Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if run.OK || run.Trouble != Silence || len(run.Assertions) != 1 || run.Assertions[0].OK {
+		t.Errorf("got %+v, want a failed login prompt", run)
+	}
+	if diff := cmp.Diff([]string{"GRUB"}, run.Console); diff != "" {
+		t.Error(diff)
+	}
+}
