@@ -25,12 +25,15 @@ func syntaxCause(src Source, text string, err error) Diagnostic {
 		message = m[2]
 		line, _ = strconv.Atoi(m[1])
 	}
-	if n := s.firstBadLine(line); n > 0 {
+	if n := s.firstBadLine(text, line); n > 0 {
 		line = n
 	}
 	line = max(1, min(line, len(s.lines)))
 	return s.explain(line, message)
 }
+
+// maxSearch is the size in bytes up to which firstBadLine searches.
+const maxSearch = 128 << 10
 
 var errorLine = regexp.MustCompile(`(?s)^line (\d+): (.*)$`)
 
@@ -39,10 +42,9 @@ type scanner struct {
 	src   Source
 	lines []string
 
-	block  *block    // the text block that is open
-	flow   []bracket // the brackets that are open
-	quote  byte      // the quote that is open, or 0
-	opened Origin    // where it was opened
+	block *block    // the text block that is open
+	flow  []bracket // the brackets that are open
+	quote bracket   // the quote that is open, or zero
 }
 
 // block is a text block (| or >): it lasts while lines are indented deeper
@@ -53,9 +55,10 @@ type block struct {
 	heredocLine  int
 }
 
+// bracket is an opening bracket or quote at a byte of a line.
 type bracket struct {
-	char byte
-	at   Origin
+	char         byte
+	line, offset int
 }
 
 var (
@@ -72,13 +75,13 @@ func (s *scanner) scan() *Diagnostic {
 			return d
 		}
 	}
-	if s.quote != 0 {
-		d := s.opened.Errorf(CodeSyntax, "this quote is never closed")
+	if q := s.quote; q.char != 0 {
+		d := s.at(q.line, q.offset).Errorf(CodeSyntax, "this quote is never closed")
 		return &d
 	}
 	if len(s.flow) > 0 {
 		b := s.flow[len(s.flow)-1]
-		d := b.at.Errorf(CodeSyntax, "this '%c' is never closed", b.char)
+		d := s.at(b.line, b.offset).Errorf(CodeSyntax, "this '%c' is never closed", b.char)
 		return &d
 	}
 	return nil
@@ -96,13 +99,13 @@ func (s *scanner) line(number int, line string) *Diagnostic {
 	}
 	indent := len(line) - len(strings.TrimLeft(line, " "))
 	content := line[indent:]
-	if s.quote == 0 && len(s.flow) == 0 && s.inBlock(number, indent, content) {
+	if s.quote.char == 0 && len(s.flow) == 0 && s.inBlock(number, indent, content) {
 		return nil
 	}
 	if d := s.endOfBlock(number, indent); d != nil {
 		return d
 	}
-	if s.quote == 0 && len(s.flow) == 0 && strings.HasPrefix(content, "\t") && strings.TrimSpace(content) != "" {
+	if s.quote.char == 0 && len(s.flow) == 0 && strings.HasPrefix(content, "\t") && strings.TrimSpace(content) != "" {
 		d := s.at(number, indent).Errorf(CodeSyntax, "a tab character indents this line").
 			WithHint("YAML is indented with spaces only")
 		return &d
@@ -144,7 +147,7 @@ func (s *scanner) endOfBlock(number, indent int) *Diagnostic {
 // tokens follows quotes, brackets and the beginning of text blocks on a line.
 func (s *scanner) tokens(number int, line string, indent int) *Diagnostic {
 	i := indent
-	if s.quote == 0 && len(s.flow) == 0 {
+	if s.quote.char == 0 && len(s.flow) == 0 {
 		lead := itemOrKey.FindStringSubmatch(line[indent:])
 		dashes := len(lead[1])
 		i += len(lead[0])
@@ -162,18 +165,18 @@ func (s *scanner) tokens(number int, line string, indent int) *Diagnostic {
 	for start := true; i < len(line); i++ {
 		c := line[i]
 		switch {
-		case s.quote == '"' && c == '\\':
+		case s.quote.char == '"' && c == '\\':
 			i++
-		case s.quote != 0:
-			if c == s.quote {
-				s.quote = 0
+		case s.quote.char != 0:
+			if c == s.quote.char {
+				s.quote = bracket{}
 			}
 		case (c == '"' || c == '\'') && start:
-			s.quote, s.opened = c, s.at(number, i)
+			s.quote = bracket{c, number, i}
 		case c == '#' && (i == 0 || line[i-1] == ' ' || line[i-1] == '\t'):
 			return nil
 		case (c == '[' || c == '{') && start:
-			s.flow = append(s.flow, bracket{c, s.at(number, i)})
+			s.flow = append(s.flow, bracket{c, number, i})
 		case (c == ']' || c == '}') && len(s.flow) > 0:
 			s.flow = s.flow[:len(s.flow)-1]
 		}
@@ -213,8 +216,12 @@ func isWordByte(c byte) bool {
 
 // firstBadLine returns the line from which on the document does not parse, 0
 // if that cannot be told. Lines before hint are taken to be good as long as
-// they parse on their own.
-func (s *scanner) firstBadLine(hint int) int {
+// they parse on their own. In a document too large to be parsed some dozen
+// times it does not look.
+func (s *scanner) firstBadLine(text string, hint int) int {
+	if len(text) > maxSearch {
+		return 0
+	}
 	parses := func(n int) bool {
 		var node yaml.Node
 		return safeUnmarshal(strings.Join(s.lines[:n], "\n"), &node) == nil

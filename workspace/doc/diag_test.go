@@ -3,6 +3,7 @@ package doc
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -67,6 +68,15 @@ func TestExcerpt(t *testing.T) {
 		if diff := cmp.Diff(tc.want, Excerpt(tc.d, source)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tc.d.Message, diff)
 		}
+	}
+}
+
+func TestExcerptOfALongLine(t *testing.T) {
+	source := []byte(strings.Repeat("x", 500) + " here " + strings.Repeat("y", 500))
+	got := Excerpt(Diagnostic{Severity: Error, Code: "TF002", Message: "m", Origin: Origin{File: "m", Line: 1, Column: 502}}, source)
+	want := "error[TF002]: m\n --> m:1:502\n  |\n1 | …" + strings.Repeat("x", 59) + " here " + strings.Repeat("y", 95) + "…\n  | " + strings.Repeat(" ", 61) + "^^^^\n"
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 

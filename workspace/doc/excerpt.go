@@ -3,6 +3,7 @@ package doc
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -22,11 +23,12 @@ func Excerpt(d Diagnostic, source []byte) string {
 		fmt.Fprintf(&b, "%s--> %s\n", margin, printable(d.Origin.String()))
 	}
 	if line, ok := sourceLine(source, d.Line); ok {
-		pad, mark := underline(line, d.Column)
+		line, column := window(line, d.Column)
+		pad, mark := underline(line, column)
 		fmt.Fprintf(&b, "%s |\n%s | %s\n%s | %s%s\n", margin, number, printable(line), margin, pad, mark)
 	}
-	for i := len(d.Chain) - 1; i >= 0; i-- {
-		fmt.Fprintf(&b, "%s = included by %s\n", margin, printable(d.Chain[i]))
+	for _, includer := range slices.Backward(d.Chain) {
+		fmt.Fprintf(&b, "%s = included by %s\n", margin, printable(includer))
 	}
 	if d.Hint != "" {
 		fmt.Fprintf(&b, "%s = help: %s\n", margin, printable(d.Hint))
@@ -62,6 +64,24 @@ func sourceLine(source []byte, number int) (string, bool) {
 	}
 	line, _, _ := bytes.Cut(source, []byte("\n"))
 	return strings.TrimSuffix(string(line), "\r"), len(source) > 0
+}
+
+// window cuts a long line to the part around column, and column with it.
+func window(line string, column int) (string, int) {
+	const before, width = 60, 160
+	runes := []rune(line)
+	if len(runes) <= width {
+		return line, column
+	}
+	start := min(max(column-1-before, 0), len(runes)-width)
+	cutLine := string(runes[start : start+width])
+	if start+width < len(runes) {
+		cutLine += "…"
+	}
+	if start > 0 {
+		return "…" + cutLine, column - start + 1
+	}
+	return cutLine, column
 }
 
 // underline returns the white space before the word at column and the marks

@@ -14,9 +14,9 @@ import (
 
 // The bounds of a document. What exceeds them is refused with CodeLimit.
 const (
-	MaxBytes = 4 << 20 // size of a file
+	MaxBytes = 2 << 20 // size of a file
 	MaxDepth = 128     // nesting of lists and mappings
-	MaxNodes = 1 << 18 // values, those that aliases repeat counted each time
+	MaxNodes = 1 << 16 // values, those that aliases repeat counted each time
 )
 
 // Source names a document for its diagnostics.

@@ -74,7 +74,7 @@ func separatorLine(data []byte, limit int) int {
 			return i + 1
 		}
 	}
-	return max(1, limit)
+	return max(1, min(limit, len(lines)))
 }
 
 // converted is a node with the number of values in it, aliases expanded.
@@ -119,9 +119,9 @@ func (c *converter) convert(y *yaml.Node, depth int) converted {
 	default:
 		node.Text = y.Value
 		node.Quoted = y.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0
-		node.Type = String
-		if !node.Quoted && !(y.Style&yaml.TaggedStyle != 0 && y.ShortTag() == "!!str") {
-			node.Type = plainType(y.Value)
+		node.Type = plainType(y.Value)
+		if node.Quoted || y.Style&yaml.TaggedStyle != 0 && y.ShortTag() == "!!str" {
+			node.Type = String
 		}
 	}
 	if c.total++; c.total > MaxNodes {

@@ -72,7 +72,7 @@ func TestPlainTypes(t *testing.T) {
 		Float:  "22.03 1. .5 1e3 -1.5E-3 .inf -.Inf .NaN 18446744073709551616",
 		String: "yes no on off y n Yes 07 4_0 00 0x 0xg -0x-1 --1 1.2.3 2026-11-02 1e infinity nan tRUE 24.03-LTS",
 	} {
-		for _, text := range strings.Fields(texts) {
+		for text := range strings.FieldsSeq(texts) {
 			n, ds := ParseYAML(Source{Name: "a.yaml"}, []byte(text))
 			if len(ds) > 0 || !n.Is(typ) {
 				t.Errorf("%s: want type %d, got %+v %v", text, typ, n, ds)

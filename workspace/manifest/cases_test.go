@@ -33,10 +33,10 @@ func writeTree(t *testing.T, files map[string]string) string {
 func verdict(ds doc.Diagnostics) string {
 	worst := "ok"
 	for _, d := range ds {
-		switch {
-		case d.Severity == doc.Error:
+		switch d.Severity {
+		case doc.Error:
 			return "error"
-		case d.Severity == doc.Warning:
+		case doc.Warning:
 			worst = "warn"
 		}
 	}

@@ -21,6 +21,10 @@ func (l *loader) check(top *layer) {
 	if v := top.values["boot-location"]; v != nil && v.text == "new" {
 		l.Report(v.at.Notef(codeDeprecated, "boot-location: new is deprecated").WithHint("use modules"))
 	}
+	if v := top.values["initramfs-args"]; v != nil {
+		l.Report(v.key.Notef(codeDeprecated, "initramfs-args is deprecated, and --no-hostonly is not added to it").
+			WithHint("configure dracut by a file in usr/lib/dracut/dracut.conf.d"))
+	}
 	// The content of a name is that of the include merged last.
 	files := data[[]AddFile](top, "add-files")
 	for i, a := range files {

@@ -62,7 +62,7 @@ func (f *file) scalar(key Key, n *doc.Node, v *value) bool {
 		v.text = map[bool]string{true: "true", false: "false"}[b]
 		return ok
 	case typeRelease:
-		if !n.Is(doc.String) && !(n.Is(doc.Int) && !strings.HasPrefix(n.Text, "-")) {
+		if natural := n.Is(doc.Int) && !strings.HasPrefix(n.Text, "-"); !natural && !n.Is(doc.String) {
 			hint := ""
 			if n.Is(doc.Float) {
 				hint = "YAML reads " + n.Text + " as a fraction; put it in quotes: \"" + n.Text + "\""

@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -74,9 +75,7 @@ func (l *loader) merge(child, inc *layer) {
 		child.values[key.Name] = &copied
 	}
 	l.mergeSources(child, inc)
-	for name, file := range inc.finalize {
-		child.finalize[name] = file
-	}
+	maps.Copy(child.finalize, inc.finalize)
 }
 
 func (l *loader) mergeValue(key Key, to, from *value) {

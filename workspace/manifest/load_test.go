@@ -95,7 +95,8 @@ func TestReports(t *testing.T) {
 		{"script mode", map[string]string{"manifest.yaml": "postprocess-script: a.sh\n", "a.sh": "#!/bin/sh\n"}, []string{"error TF032 manifest.yaml:1:21"}},
 		{"add-files source", map[string]string{"manifest.yaml": "add-files:\n  - [a, /etc/a]\n"}, []string{"error TF017 manifest.yaml:2:6"}},
 		{
-			"everything at once", map[string]string{"manifest.yaml": "include: [a.yaml, b.yaml]\nx: 1\n", "a.yaml": "selinux: 1\n", "b.yaml": "\ty\n"},
+			"everything at once",
+			map[string]string{"manifest.yaml": "include: [a.yaml, b.yaml]\nx: 1\n", "a.yaml": "selinux: 1\n", "b.yaml": "\ty\n"},
 			[]string{"error TF001 manifest.yaml:2:1", "error TF002 a.yaml:1:10", "error TF027 b.yaml:1:1"},
 		},
 		{"key of image.yaml", map[string]string{"manifest.yaml": "extra-kargs: [a]\n"}, []string{"error TF001 manifest.yaml:1:1"}},

@@ -85,7 +85,7 @@ func (r *lockReader) locked(e doc.Entry) (rpmmd.Locked, bool) {
 	case members["evra"] != nil && !hasArch(p.EVRA):
 		r.Report(members["evra"].Errorf(codeLockfile, "%s: the evra %q has no architecture", name, p.EVRA).WithHint("write VERSION-RELEASE.ARCH, or use evr"))
 		return p, false
-	case members["digest"] != nil && !(strings.HasPrefix(p.Digest, "sha256:") && len(p.Digest) == len("sha256:")+64):
+	case members["digest"] != nil && (!strings.HasPrefix(p.Digest, "sha256:") || len(p.Digest) != len("sha256:")+64):
 		r.Report(members["digest"].Errorf(codeLockfile, "%s: want sha256: and 64 digits, got %q", name, p.Digest))
 		return p, false
 	}
