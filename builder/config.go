@@ -138,7 +138,7 @@ func (c *Config) layers(ws *workspace.Workspace) (doc.Diagnostics, error) {
 
 // CodeLayer is the diagnostic of a layer whose directory is not there. It has a
 // code of its own because a config can be checked without its overlays.
-const CodeLayer = "TF036"
+const CodeLayer = "TF038"
 
 func overlayDirs(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
@@ -158,15 +158,8 @@ func overlayDirs(dir string) ([]string, error) {
 }
 
 func readLockfile(name string) (rpmmd.Lockfile, error) {
-	data, err := os.ReadFile(name)
-	if err != nil {
-		return rpmmd.Lockfile{}, fmt.Errorf("reading lockfile: %w", err)
-	}
-	l, err := rpmmd.ParseLockfile(data)
-	if err != nil {
-		return rpmmd.Lockfile{}, fmt.Errorf("lockfile %s: %w", name, err)
-	}
-	return l, nil
+	l, problems := manifest.ReadLockfile(name, filepath.Base(name))
+	return l, problems.Err()
 }
 
 // digest is the hexadecimal sha256 of the parts, each with its length.
