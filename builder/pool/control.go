@@ -2,6 +2,7 @@ package pool
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -12,47 +13,72 @@ import (
 // continuation lines joined with newlines.
 type stanza map[string]string
 
-// readStanzas calls f for each paragraph of r.
-func readStanzas(r io.Reader, f func(stanza) error) error {
-	br := bufio.NewReaderSize(r, 256<<10)
-	cur := stanza{}
+// readStanzas calls f for each paragraph of r. Only the fields of keep are
+// kept; none named means all. f may keep the stanza.
+func readStanzas(r io.Reader, keep []string, f func(stanza) error) error {
+	br := bufio.NewReaderSize(r, 1<<20)
+	var cur stanza
 	last := ""
-	flush := func() error {
-		if len(cur) == 0 {
-			return nil
-		}
-		s := cur
-		cur, last = stanza{}, ""
-		return f(s)
-	}
 	for {
-		line, err := br.ReadString('\n')
+		line, err := readLine(br)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
-		text := strings.TrimRight(line, "\r\n")
 		switch {
-		case text == "":
-			if ferr := flush(); ferr != nil {
-				return ferr
+		case len(line) == 0:
+			if len(cur) > 0 {
+				if ferr := f(cur); ferr != nil {
+					return ferr
+				}
 			}
-		case text[0] == '#':
-		case text[0] == ' ' || text[0] == '\t':
+			cur, last = nil, ""
+		case line[0] == '#':
+		case line[0] == ' ' || line[0] == '\t':
 			if last != "" {
-				cur[last] += "\n" + text[1:]
+				cur[last] += "\n" + string(line[1:])
 			}
 		default:
-			name, value, ok := strings.Cut(text, ":")
+			name, value, ok := bytes.Cut(line, []byte(":"))
 			if !ok {
-				return fmt.Errorf("control line %q: no colon", text)
+				return fmt.Errorf("control line %q: no colon", line)
 			}
-			last = name
-			cur[last] = strings.TrimSpace(value)
+			if last = kept(keep, name); last == "" {
+				break
+			}
+			if cur == nil {
+				cur = make(stanza, 16)
+			}
+			cur[last] = string(bytes.TrimSpace(value))
 		}
 		if err != nil {
-			return flush()
+			if len(cur) > 0 {
+				return f(cur)
+			}
+			return nil
 		}
 	}
+}
+
+// readLine gives the next line without its end; it is valid until the next call.
+func readLine(br *bufio.Reader) ([]byte, error) {
+	line, err := br.ReadSlice('\n')
+	if errors.Is(err, bufio.ErrBufferFull) {
+		return nil, fmt.Errorf("control line of more than %d bytes", br.Size())
+	}
+	return bytes.TrimRight(line, "\r\n"), err
+}
+
+// kept gives name as a string if it is among keep, or keep is empty, else "".
+func kept(keep []string, name []byte) string {
+	for _, k := range keep {
+		if string(name) == k {
+			return k
+		}
+	}
+	if len(keep) > 0 {
+		return ""
+	}
+	return string(name)
 }
 
 // relation is one alternative of a dependency: name [op version].

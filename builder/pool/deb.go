@@ -3,7 +3,6 @@ package pool
 import (
 	"archive/tar"
 	"bufio"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
 )
@@ -141,7 +141,7 @@ func (d *debPackage) readControl(t *tar.Reader) error {
 		}
 		switch path.Clean(h.Name) {
 		case "control":
-			if err := readStanzas(t, func(s stanza) error { d.control = s; return nil }); err != nil {
+			if err := readStanzas(t, nil, func(s stanza) error { d.control = s; return nil }); err != nil {
 				return err
 			}
 		case "conffiles":

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/ulikunitz/xz"
 )
 
 // archivePackage is what an archive's index says of one .deb.
@@ -70,13 +68,19 @@ func newIndex() *index {
 	return &index{packages: map[string]*archivePackage{}, provides: map[string][]string{}}
 }
 
-// addXZ reads a Packages.xz of the archive at base.
-func (x *index) addXZ(r io.Reader, base string) error {
-	z, err := xz.NewReader(r)
+// indexFields are what is read of a package index.
+func indexFields() []string {
+	return []string{"Package", "Version", "Architecture", "Filename", "Size", "SHA256", "Depends", "Pre-Depends", "Provides"}
+}
+
+// read reads a compressed Packages file of the archive at base.
+func (x *index) read(r io.Reader, ext, base string) error {
+	z, err := decompress(ext, r)
 	if err != nil {
 		return fmt.Errorf("decompressing: %w", err)
 	}
-	return readStanzas(z, func(s stanza) error { return x.add(s, base) })
+	defer z.Close()
+	return readStanzas(z, indexFields(), func(s stanza) error { return x.add(s, base) })
 }
 
 func (x *index) add(s stanza, base string) error {

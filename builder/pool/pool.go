@@ -159,6 +159,7 @@ func (c *creator) create(ctx context.Context) error {
 type source struct {
 	suite suite
 	file  wanted
+	ext   string // how file is compressed: ".gz" or ".xz"
 }
 
 func (c *creator) releases(ctx context.Context) ([]source, error) {
@@ -171,8 +172,7 @@ func (c *creator) releases(ctx context.Context) ([]source, error) {
 			if err != nil {
 				return err
 			}
-			w, err := r.packages(c.o.Arch)
-			out[i] = source{s, w}
+			out[i], err = r.packages(c.o.Arch)
 			return err
 		})
 	}
@@ -194,7 +194,7 @@ func (c *creator) resolve(ctx context.Context, sources []source) ([]*archivePack
 		if err != nil {
 			return nil, err
 		}
-		err = x.addXZ(f, s.suite.base)
+		err = x.read(f, s.ext, s.suite.base)
 		f.Close()
 		if err != nil {
 			return nil, fmt.Errorf("reading the package index of %s: %w", s.suite.name, err)
@@ -205,7 +205,7 @@ func (c *creator) resolve(ctx context.Context, sources []source) ([]*archivePack
 }
 
 func (c *creator) listPath(s source) string {
-	return filepath.Join(c.o.Cache, "lists", s.file.sha256+".xz")
+	return filepath.Join(c.o.Cache, "lists", s.file.sha256+s.ext)
 }
 
 // obtain fetches w unless it is there; offline that is an error.
@@ -230,7 +230,7 @@ func (c *creator) obtain(ctx context.Context, w wanted, path string, progress fu
 
 // cachedRPM is where the converted form of a .deb with this checksum lies.
 func (c *creator) cachedRPM(p *archivePackage) string {
-	return filepath.Join(c.o.Cache, "rpms", p.sha256+"-"+c.o.Tables.Digest()+".rpm")
+	return filepath.Join(c.o.Cache, "rpms", p.sha256+"-"+c.o.Tables.keyFor(p.name)+".rpm")
 }
 
 func (c *creator) cachedDeb(p *archivePackage) string {

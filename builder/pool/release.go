@@ -90,7 +90,7 @@ func signatureError(err error) error {
 func parseRelease(text []byte, s suite) (release, error) {
 	r := release{suite: s, files: map[string]wanted{}}
 	var fields stanza
-	if err := readStanzas(bytes.NewReader(text), func(st stanza) error { fields = st; return nil }); err != nil {
+	if err := readStanzas(bytes.NewReader(text), nil, func(st stanza) error { fields = st; return nil }); err != nil {
 		return r, err
 	}
 	if fields["Codename"] != s.name {
@@ -118,15 +118,18 @@ func parseRelease(text []byte, s suite) (release, error) {
 }
 
 // packages names the compressed index of one architecture, addressed by its
-// checksum so that an update of the mirror in between does no harm.
-func (r release) packages(arch string) (wanted, error) {
+// checksum so that an update of the mirror in between does no harm. gzip is
+// larger than xz but several times faster to read.
+func (r release) packages(arch string) (source, error) {
 	dir := "main/binary-" + arch
-	w, ok := r.files[dir+"/Packages.xz"]
-	if !ok {
-		return w, fmt.Errorf("%s has no %s/Packages.xz", r.suite.name, dir)
+	for _, ext := range []string{".gz", ".xz"} {
+		w, ok := r.files[dir+"/Packages"+ext]
+		if ok {
+			w.url = r.suite.base + "/dists/" + r.suite.name + "/" + dir + "/by-hash/SHA256/" + w.sha256
+			return source{r.suite, w, ext}, nil
+		}
 	}
-	w.url = r.suite.base + "/dists/" + r.suite.name + "/" + dir + "/by-hash/SHA256/" + w.sha256
-	return w, nil
+	return source{}, fmt.Errorf("%s has no %s/Packages.gz or .xz", r.suite.name, dir)
 }
 
 // fetchRelease gets the release file of a suite, from the mirror or (offline)

@@ -152,7 +152,7 @@ func (c *creator) statePath() string { return filepath.Join(c.o.Dir, "pool.json"
 // inputState identifies all that decides what the repository holds.
 func (c *creator) inputState(sources []source) string {
 	h := sha256.New()
-	fmt.Fprintln(h, c.o.Tables.Digest(), c.o.Arch, c.o.Epoch.Unix())
+	fmt.Fprintln(h, c.o.Tables.digest, c.o.Arch, c.o.Epoch.Unix())
 	for _, s := range sources {
 		fmt.Fprintln(h, s.suite.name, s.file.sha256)
 	}

@@ -77,8 +77,23 @@ func ReadTables(fsys fs.FS) (*Tables, error) {
 	return t, err
 }
 
-// Digest identifies the tables' content and the converter.
-func (t *Tables) Digest() string { return t.digest }
+// keyFor identifies all that decides what a .deb of this name becomes, beside
+// the .deb: part of the cache key, so that a change of one package's tables
+// converts one package.
+func (t *Tables) keyFor(name string) string {
+	h := sha256.New()
+	fmt.Fprintln(h, converterVersion, t.scriptletFor(name))
+	for _, a := range t.added[name] {
+		fmt.Fprintf(h, "%s %d %s\n", a.path, len(a.body), a.body)
+	}
+	for _, e := range t.drop {
+		if e.of == "*" || e.of == name {
+			fmt.Fprintln(h, e.name)
+		}
+	}
+	fmt.Fprintln(h, t.filesystem)
+	return hex.EncodeToString(h.Sum(nil))[:16]
+}
 
 func digestTree(fsys fs.FS) (string, error) {
 	h := sha256.New()
