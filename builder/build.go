@@ -82,6 +82,9 @@ func Build(ctx context.Context, env *Env, req BuildRequest) error {
 	if err := tool.Require("build", "disk"); err != nil {
 		return err
 	}
+	if err := env.probe(ctx); err != nil {
+		return err
+	}
 	release, err := env.Open(ctx, UseBuilds, writeCache)
 	if err != nil {
 		return err

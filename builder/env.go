@@ -31,13 +31,13 @@ type Env struct {
 	Epoch   *time.Time // SOURCE_DATE_EPOCH, where it is set
 	Offline bool
 	NoWait  bool
-	Proc    sandbox.Proc // what kind of /proc a sandbox can have here; set by NewEnv
+	Proc    sandbox.Proc // what kind of /proc a sandbox can have here; set by the stages that run one
 
 	outcomes *outcomes
 }
 
 // NewEnv completes e for the workspace in e.Dir.
-func NewEnv(ctx context.Context, e Env) (*Env, error) {
+func NewEnv(e Env) (*Env, error) {
 	var err error
 	if e.WS, err = workspace.Open(e.Dir); err != nil {
 		return nil, err
@@ -45,12 +45,16 @@ func NewEnv(ctx context.Context, e Env) (*Env, error) {
 	if e.Arch, err = workspace.HostArch(); err != nil {
 		return nil, err
 	}
-	support, err := sandbox.Probe(ctx)
-	if err != nil {
-		return nil, err
-	}
-	e.Proc, e.outcomes = support.Proc, &outcomes{}
+	e.outcomes = &outcomes{}
 	return &e, nil
+}
+
+// probe finds out how programs of a target can be run here. It runs one, so
+// only the stages that need it ask.
+func (e *Env) probe(ctx context.Context) error {
+	support, err := sandbox.Probe(ctx)
+	e.Proc = support.Proc
+	return err
 }
 
 // Reporter reports on one step.

@@ -69,6 +69,9 @@ func Images(ctx context.Context, env *Env, req ImageRequest) error {
 	if err := tool.Require("disk"); err != nil {
 		return err
 	}
+	if err := env.probe(ctx); err != nil {
+		return err
+	}
 	release, err := env.Open(ctx, UseBuilds, writeCache)
 	if err != nil {
 		return err

@@ -53,7 +53,7 @@ that are missing are made all the same.` +
 
 // printPlan prints the steps of a build as they stand now.
 func (a *app) printPlan(ctx context.Context, req builder.BuildRequest) error {
-	env, err := builder.NewEnv(ctx, builder.Env{
+	env, err := builder.NewEnv(builder.Env{
 		Dir: a.flags.dir, Version: buildVersion(), Job: "plan", Now: a.now, Sink: discard{}, Offline: true,
 	})
 	if err != nil {
@@ -94,7 +94,7 @@ func stageBuild(ctx context.Context, w *worker) error {
 	if err := w.request(&req); err != nil {
 		return err
 	}
-	env, err := w.env(ctx)
+	env, err := w.env()
 	if err != nil {
 		return err
 	}

@@ -80,7 +80,7 @@ func stageCheck(ctx context.Context, w *worker) error {
 	if err := tool.Require("check"); err != nil {
 		return err
 	}
-	env, err := w.env(ctx)
+	env, err := w.env()
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func stageFetch(ctx context.Context, w *worker) error {
 	if err := w.request(&req); err != nil {
 		return err
 	}
-	env, err := w.env(ctx)
+	env, err := w.env()
 	if err != nil {
 		return err
 	}

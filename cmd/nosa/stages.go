@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -110,13 +109,13 @@ func sayDiagnostics(list doc.Diagnostics, sink event.Sink) int {
 }
 
 // env makes the surroundings of a stage of the workspace that the job lies in.
-func (w *worker) env(ctx context.Context) (*builder.Env, error) {
+func (w *worker) env() (*builder.Env, error) {
 	dir := filepath.Dir(filepath.Dir(filepath.Dir(w.dir))) // DIR/tmp/jobs/ID
 	epoch, err := sourceDateEpoch(os.Getenv("SOURCE_DATE_EPOCH"))
 	if err != nil {
 		return nil, err
 	}
-	return builder.NewEnv(ctx, builder.Env{
+	return builder.NewEnv(builder.Env{
 		Dir: dir, Version: w.info.Version, Job: string(w.info.ID), Now: w.app.now,
 		Sink: w.journal, Lines: w.journal, Epoch: epoch,
 	})
