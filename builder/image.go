@@ -234,7 +234,7 @@ func (m *imageMaker) make(ctx context.Context, r *event.Reporter) (string, error
 	raw := filepath.Join(m.work, "disk.raw")
 	image := disk.Image{
 		Path: raw, Layout: layout, Epoch: m.epoch, BIOS: bios, ESP: esp,
-		Root: disk.Filesystem{Type: m.config.RootFS, Dir: root, Epoch: time.Unix(0, 0), Inodes: diskInodes(laid.RootInodes), Args: m.config.RootFSArgs},
+		Root: disk.Filesystem{Type: m.config.RootFS, Dir: root, Inodes: diskInodes(laid.RootInodes), Args: m.config.RootFSArgs},
 		Boot: disk.Filesystem{Type: m.config.BootFS, Dir: boot, Inodes: append(diskInodes(laid.BootInodes), loader.inodes...), Features: m.bootFeatures()},
 	}
 	if err := disk.Write(ctx, image, r); err != nil {
