@@ -24,6 +24,11 @@ const (
 	// FencePID is a pid and mount namespace, for a real root where user
 	// namespaces are refused or unwanted (an xfs cannot be mounted in one).
 	FencePID Fence = "pid+mount namespaces"
+	// FenceMounts is FenceUser without the pid namespace, for containers whose
+	// masked /proc keeps the kernel from mounting one for a new pid namespace
+	// (bubblewrap looks its children up in /proc by number: measured). The
+	// container's own end is what ends orphans there.
+	FenceMounts Fence = "user+mount namespaces and a sub-reaper"
 	// FenceReaper is a process that adopts and kills orphans, where no
 	// namespace can be had. A kill -9 of it leaves its children alive.
 	FenceReaper Fence = "sub-reaper"
@@ -32,39 +37,63 @@ const (
 // MappedIDs is how many user and group ids a FenceUser maps when root makes it.
 const MappedIDs = 65536
 
+// pids says if the fence has a pid namespace.
+func (f Fence) pids() bool { return f == FenceUser || f == FencePID }
+
 // StartFenced starts cmd as the first process behind the strongest of the
 // given fences that the kernel grants (all, when none is given) and says which
-// that is. cmd gets SIGKILL when the calling thread's process dies. The caller
-// must be on a locked OS thread until cmd has ended, and must Wait for it.
+// that is. cmd must run Init with the descriptors that it finds as
+// ExtraFiles, and Init's handshake pipe is the last of them. cmd gets SIGKILL
+// when the calling thread's process dies, so the caller must be on a locked OS
+// thread until cmd has ended, and must Wait for it.
 //
 // Identity map and pid namespace were measured to work with a container's
 // default capabilities, and to leave nothing behind after kill -9.
 func StartFenced(cmd func() *exec.Cmd, fences ...Fence) (*exec.Cmd, Fence, error) {
 	if len(fences) == 0 {
-		fences = []Fence{FenceUser, FencePID, FenceReaper}
+		fences = []Fence{FenceUser, FenceMounts, FencePID, FenceReaper}
 	}
 	var errs []error
 	for _, fence := range fences {
-		c := cmd()
-		c.SysProcAttr = fenceAttr(fence, os.Geteuid())
-		c.Env = append(c.Env, "NOSA_FENCE="+string(fence))
-		err := c.Start()
+		c, err := startFence(cmd(), fence)
 		if err == nil {
 			return c, fence, nil
 		}
 		errs = append(errs, fmt.Errorf("%s: %w", fence, err))
-		if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EINVAL) {
-			break
-		}
 	}
 	return nil, "", fmt.Errorf("starting a fenced process: %w", errors.Join(errs...))
 }
 
+// errRefused is a fence that was made and found to be of no use.
+var errRefused = errors.New("its first process gave up")
+
+func startFence(c *exec.Cmd, fence Fence) (*exec.Cmd, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = r.Close() }()
+	c.SysProcAttr = fenceAttr(fence, os.Geteuid())
+	c.Env = append(c.Env, "NOSA_FENCE="+string(fence))
+	c.ExtraFiles = append(c.ExtraFiles, w)
+	err = c.Start()
+	_ = w.Close()
+	if err != nil {
+		return nil, err
+	}
+	if n, _ := r.Read(make([]byte, 1)); n == 0 {
+		return nil, errors.Join(errRefused, c.Wait())
+	}
+	return c, nil
+}
+
 func fenceAttr(fence Fence, euid int) *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	switch fence {
-	case FenceUser:
-		attr.Cloneflags = unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNS
+	if fence.pids() {
+		attr.Cloneflags = unix.CLONE_NEWPID | unix.CLONE_NEWNS
+	}
+	if fence == FenceUser || fence == FenceMounts {
+		attr.Cloneflags |= unix.CLONE_NEWUSER | unix.CLONE_NEWNS
 		size := MappedIDs
 		if euid != 0 {
 			size = 1 // without a sub-id range the kernel maps only the caller
@@ -72,24 +101,28 @@ func fenceAttr(fence Fence, euid int) *syscall.SysProcAttr {
 		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: euid, Size: size}}
 		attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: size}}
 		attr.GidMappingsEnableSetgroups = euid == 0
-	case FencePID:
-		attr.Cloneflags = unix.CLONE_NEWPID | unix.CLONE_NEWNS
-	case FenceReaper:
 	}
 	return attr
 }
 
-// Init is the first process behind a fence: it starts argv, hands on SIGTERM,
-// reaps what is orphaned, and ends with argv's exit status (128+n for signal
-// n). When it ends the kernel kills all that is left in its pid namespace.
-// lock is the descriptor of the job's lock or -1; it stays open here and in
-// argv, and nowhere else.
-func Init(argv []string, fence Fence, lock int) (int, error) {
-	if fence == FenceReaper {
+// InitOptions say what Init starts. Descriptors that are -1 are not there.
+type InitOptions struct {
+	Argv  []string
+	Fence Fence
+	Lock  int // of the job: stays open here and, as descriptor 3, in Argv; nowhere else
+	Ready int // the pipe by which StartFenced learns that the fence holds
+}
+
+// Init is the first process behind a fence: it starts Argv, hands on SIGTERM,
+// reaps what is orphaned, and gives Argv's exit status (128+n for signal n).
+// When its process ends the kernel kills all that is left in its pid namespace.
+func Init(o InitOptions) (int, error) {
+	if !o.Fence.pids() {
 		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 			return 1, fmt.Errorf("becoming a sub-reaper: %w", err)
 		}
-	} else if err := ownMounts(); err != nil {
+	}
+	if err := o.ownMounts(); err != nil {
 		return 1, err
 	}
 	runtime.LockOSThread()
@@ -100,16 +133,20 @@ func Init(argv []string, fence Fence, lock int) (int, error) {
 		Files: []uintptr{0, 1, 2},
 		Sys:   &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL},
 	}
-	if lock >= 0 {
-		attr.Files = append(attr.Files, uintptr(lock))
+	if o.Lock >= 0 {
+		attr.Files = append(attr.Files, uintptr(o.Lock))
 	}
-	path, err := exec.LookPath(argv[0])
+	path, err := exec.LookPath(o.Argv[0])
 	if err != nil {
 		return 1, fmt.Errorf("starting the worker: %w", err)
 	}
-	child, err := syscall.ForkExec(path, argv, attr)
+	child, err := syscall.ForkExec(path, o.Argv, attr)
 	if err != nil {
-		return 1, fmt.Errorf("starting %s: %w", argv[0], err)
+		return 1, fmt.Errorf("starting %s: %w", o.Argv[0], err)
+	}
+	if o.Ready >= 0 {
+		_, _ = syscall.Write(o.Ready, []byte{1})
+		_ = syscall.Close(o.Ready)
 	}
 	go func() {
 		for range terms {
@@ -141,15 +178,21 @@ func reap(child int) (int, error) {
 }
 
 // ownMounts cuts the mount namespace off from the one it was copied from and
-// gives it a /proc of the new pid namespace where the kernel allows that (not
-// below a container's masked /proc; then the old one stays, in which /proc/self
-// still works).
-func ownMounts() error {
+// gives it a /proc of the new pid namespace.
+func (o InitOptions) ownMounts() error {
+	if o.Fence == FenceReaper {
+		return nil
+	}
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
 			return fmt.Errorf("making mounts private: %w", err)
 		}
 	}
-	_ = unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
+	if !o.Fence.pids() {
+		return nil
+	}
+	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+		return fmt.Errorf("mounting a /proc for the new pid namespace: %w", err)
+	}
 	return nil
 }

@@ -21,7 +21,7 @@ import (
 // TestMain is also the process behind the fence of the tests below.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == "fenced" {
-		code, err := Init(os.Args[2:], Fence(os.Getenv("NOSA_FENCE")), -1)
+		code, err := Init(InitOptions{Argv: os.Args[2:], Fence: Fence(os.Getenv("NOSA_FENCE")), Lock: -1, Ready: 3})
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
