@@ -319,14 +319,23 @@ func altfiles(text []byte) []byte {
 	return out.Bytes()
 }
 
-// useraddHome makes new users' homes where /home leads to.
+// useraddHome makes new users' homes where /home leads to; SELinux' labels of homes follow it
+// (libsemanage reads this file, and takes /home when the key is not there).
 func useraddHome(text []byte) []byte {
+	const home = "HOME=/var/home\n"
 	var out bytes.Buffer
+	found := false
 	for line := range strings.Lines(string(text)) {
 		if strings.HasPrefix(line, "HOME=") {
-			line = "HOME=/var/home\n"
+			line, found = home, true
 		}
 		out.WriteString(line)
+	}
+	if !found {
+		if out.Len() > 0 && !bytes.HasSuffix(text, []byte("\n")) {
+			out.WriteByte('\n')
+		}
+		out.WriteString(home)
 	}
 	return out.Bytes()
 }

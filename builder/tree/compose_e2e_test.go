@@ -59,7 +59,7 @@ ostree-boot dracut-core openssh-server iproute2 ca-certificates sudo bash dash c
 rpm base-files base-passwd tar gzip xz-utils zstd cpio findutils grep sed gawk diffutils
 libc-bin e2fsprogs less debianutils netbase hostname ncurses-base ncurses-bin tzdata util-linux-extra`
 
-func installPool(t *testing.T, pool, root string) {
+func installPool(t *testing.T, pool, root string, more ...string) {
 	t.Helper()
 	home := t.TempDir()
 	conf := filepath.Join(home, "dnf.conf")
@@ -77,9 +77,48 @@ func installPool(t *testing.T, pool, root string) {
 	}
 	run(t, proc.Cmd{
 		Args: append([]string{"dnf", "-y", "-q", "-c", conf, "--releasever=12", "--forcearch=x86_64", "--installroot=" + root, "install"},
-			strings.Fields(composePackages)...),
+			append(strings.Fields(composePackages), more...)...),
 		Env: []string{"HOME=" + home, "SOURCE_DATE_EPOCH=1700000000"},
 	})
+}
+
+// TestSELinux moves a real policy's store and rebuilds it with the tree's semodule.
+func TestSELinux(t *testing.T) {
+	pool := os.Getenv("NOSA_TEST_POOL")
+	if pool == "" {
+		t.Skip("NOSA_TEST_POOL names no sample pool")
+	}
+	need(t, "dnf", "rpm", "bwrap")
+	root := filepath.Join(t.TempDir(), "root")
+	installPool(t, pool, root, "selinux-policy-default", "policycoreutils")
+	log := &recorder{t: t}
+	tr := probed(t, Tree{Root: root, Epoch: time.Unix(1700000000, 0), Report: event.NewReporter("tree", log, log, time.Now)})
+	for _, do := range []func() error{
+		func() error { return tr.RPMDB(t.Context()) },
+		func() error { return tr.Layout(t.Context(), LayoutOptions{TmpIsDir: true}) },
+		func() error { return tr.Accounts(t.Context(), AccountOptions{}) },
+		func() error { return tr.SELinux(t.Context()) },
+		func() error { return tr.Var(t.Context()) },
+	} {
+		if err := do(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	homes, err := os.ReadFile(filepath.Join(root, "usr/etc/selinux/default/contexts/files/file_contexts.homedirs"))
+	if err != nil || !strings.Contains(string(homes), "/var/home/") {
+		t.Errorf("homes are not where they are: %v", err)
+	}
+	names, err := os.ReadDir(filepath.Join(root, "usr/etc/selinux"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, n := range names {
+		got = append(got, n.Name())
+	}
+	if diff := cmp.Diff([]string{"config", "default", "semanage.conf"}, got); diff != "" {
+		t.Error(diff)
+	}
 }
 
 // compose runs all steps in their order.
@@ -204,6 +243,7 @@ func commit(t *testing.T, root string) {
 	run(t, proc.Cmd{Args: []string{"ostree", "init", "--repo=" + repo, "--mode=bare-user"}})
 	run(t, proc.Cmd{Args: []string{"ostree", "commit", "--repo=" + repo, "--branch=x", "--no-bindings", "--timestamp=@1700000000", "--bootable", root}})
 	run(t, proc.Cmd{Args: []string{"ostree", "fsck", "--repo=" + repo, "-q"}})
+	t.Logf("commit %v", run(t, proc.Cmd{Args: []string{"ostree", "rev-parse", "--repo=" + repo, "x"}}))
 	box := sandbox.Sandbox{Root: root, Mode: sandbox.ReadOnly}
 	count := 0
 	err := box.Run(t.Context(), proc.Cmd{Args: []string{"rpm", "-qa"}, Line: func(string) { count++ }})

@@ -86,8 +86,7 @@ func (t Tree) Scripts(ctx context.Context, scripts []Script) error {
 			return err
 		}
 	}
-	for i, script := range scripts {
-		t.Report.Progress(int64(i), int64(len(scripts)), "")
+	for _, script := range scripts {
 		if err := t.script(ctx, r, script); err != nil {
 			return err
 		}

@@ -49,6 +49,9 @@ func (t Tree) SELinux(ctx context.Context) error {
 	if len(r.glob(path.Join("usr/etc/selinux", name, "policy"), "policy.*")) == 0 {
 		return fmt.Errorf("SELinux is on, but /etc/selinux/%s has no policy", name)
 	}
+	if err := r.removeAll("usr/etc/selinux/final"); err != nil { // libsemanage's scratch
+		return err
+	}
 	return r.cleanEtc()
 }
 
