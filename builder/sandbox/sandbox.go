@@ -126,7 +126,8 @@ func ReadTop(root string) ([]Entry, error) {
 		}
 		top = append(top, e)
 	}
-	if _, err := os.Lstat(filepath.Join(root, "usr/etc")); err == nil && !hasEtc {
+	// Not a link: it would be followed on the host.
+	if info, err := os.Lstat(filepath.Join(root, "usr/etc")); err == nil && info.IsDir() && !hasEtc {
 		top = append(top, Entry{Name: "etc", Source: "usr/etc"})
 	}
 	return top, nil
