@@ -105,7 +105,7 @@ func TestAccountsArrive(t *testing.T) {
 func TestUseraddHome(t *testing.T) {
 	for in, want := range map[string]string{
 		"A=1\nHOME=/home\nB=2\n": "A=1\nHOME=/var/home\nB=2\n",
-		"# HOME=/home":            "# HOME=/home\nHOME=/var/home\n",
+		"# HOME=/home":           "# HOME=/home\nHOME=/var/home\n",
 	} {
 		if diff := cmp.Diff(want, string(useraddHome([]byte(in)))); diff != "" {
 			t.Error(diff)
