@@ -149,7 +149,13 @@ echo $HOME $SOURCE_DATE_EPOCH $SECRET $(hostname) $(pwd)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, strings.Join(lines, "\n"))
 	}
-	if diff := cmp.Diff([]string{"/root 7 localhost /run/out"}, lines); diff != "" {
+	hostname := "localhost"
+	if want == ProcBind { // engines that mask /proc forbid to set it
+		if hostname, err = os.Hostname(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff([]string{"/root 7 " + hostname + " /run/out"}, lines); diff != "" {
 		t.Error(diff)
 	}
 	out, err := proc.Output(t.Context(), proc.Cmd{Args: []string{"stat", "-c", "%u:%g %a", filepath.Join(root, "file")}})

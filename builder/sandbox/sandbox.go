@@ -137,7 +137,10 @@ func ReadTop(root string) ([]Entry, error) {
 func (s Sandbox) Args(argv ...string) []string {
 	args := []string{
 		"bwrap", "--die-with-parent", "--new-session",
-		"--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "localhost",
+		"--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
+	}
+	if s.Proc == ProcNew { // a container that masks /proc filters sethostname(2) too (podman, docker)
+		args = append(args, "--hostname", "localhost")
 	}
 	if s.Network == NoNetwork {
 		args = append(args, "--unshare-net")

@@ -208,3 +208,52 @@ func TestFullCancel(t *testing.T) {
 		waitNothingLeft(t, n.dir)
 	}
 }
+
+// TestFullXFS builds with an explicit xfs root, which needs the real root and a
+// loop device; where the host has none of them the error names the way out.
+func TestFullXFS(t *testing.T) {
+	n := sample(t)
+	shell(t, n.dir+"/src/config", "sed -i 's/^rootfs: ext4/rootfs: xfs/' image.yaml")
+	out, code := n.try(t.Context(), "build", "--version", "12.1")
+	if code != 0 {
+		if !strings.Contains(out, "rootfs: ext4") {
+			t.Errorf("the error does not name the way out:\n%s", out)
+		}
+		t.Skip("this host cannot mount an xfs: " + lastLine(out))
+	}
+	n.run(0, "check", "--firmware", "bios")
+	if m := n.meta("latest"); m.Rootfs != "xfs" {
+		t.Errorf("meta.json says rootfs %q", m.Rootfs)
+	}
+	waitNothingLeft(t, n.dir)
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
+}
+
+// TestFullContainer builds in a real container with the engine's default
+// capabilities: the host's own root, read-only, so no image is needed.
+func TestFullContainer(t *testing.T) {
+	n := sample(t)
+	n.run(0, "build", "--version", "12.1")
+	want := n.meta("latest").Commit
+	second := nosa{t: t, dir: filepath.Join(scratch(t), "ws")}
+	second.run(0, "init", "--sample")
+	shell(t, n.dir, "cp -al pool "+second.dir+"/pool")
+	second.run(0, "fetch")
+	path, err := bin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.prefix = []string{
+		"podman", "--runtime", "runc", "run", "--rm", "--network=none", "--log-driver=none",
+		"--ulimit", "nofile=20000:20000", "--ulimit", "nproc=32768:32768",
+		"-v", second.dir + ":" + second.dir, "-v", path + ":" + path + ":ro", "--rootfs", "/:O",
+	}
+	second.run(0, "build", "--version", "12.1", "ostree")
+	if got := second.meta("latest").Commit; got != want {
+		t.Errorf("in a container the commit is %s, want %s", got, want)
+	}
+}

@@ -56,7 +56,7 @@ func (r *renderer) json() bool { return r.a.flags.output == "json" }
 // fence says when the job is kept together less well than it could be.
 func (r *renderer) fence(f proc.Fence) {
 	if f != proc.FenceUser && !r.json() {
-		r.line(r.a.stderr, r.paint(yellow, "note")+"  running in "+string(f)+" (user namespaces are not to be had here)")
+		r.line(r.a.stderr, r.paint(yellow, "note")+"  kept together by "+string(f)+", the strongest that this host grants")
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/nestos/nosa/builder"
 	"github.com/nestos/nosa/workspace"
 	"github.com/nestos/nosa/workspace/doc"
 	"github.com/nestos/nosa/workspace/event"
@@ -32,7 +33,8 @@ func (e stageFailed) Error() string { return e.event.Text }
 // runStage runs one stage as a job of the workspace whose jobs directory is
 // given: it starts the worker behind a fence, shows its events until it has
 // ended, and passes Ctrl-C on as a cancel file. request is what the worker gets.
-func (a *app) runStage(ctx context.Context, jobs, stage string, request any) error {
+// The fence is the strongest that can be had, or one of those given.
+func (a *app) runStage(ctx context.Context, jobs, stage string, request any, fences ...proc.Fence) error {
 	data, err := json.Marshal(request)
 	if err != nil {
 		return fmt.Errorf("starting %s: %w", stage, err)
@@ -51,7 +53,7 @@ func (a *app) runStage(ctx context.Context, jobs, stage string, request any) err
 	defer func() { _ = j.Close() }()
 	runtime.LockOSThread() // the worker's parent-death signal is tied to this thread
 	defer runtime.UnlockOSThread()
-	cmd, fence, err := a.startWorker(j)
+	cmd, fence, err := a.startWorker(j, fences)
 	if err != nil {
 		return err
 	}
@@ -70,7 +72,7 @@ func (a *app) runStage(ctx context.Context, jobs, stage string, request any) err
 	return nil
 }
 
-func (a *app) startWorker(j *job.Job) (*exec.Cmd, proc.Fence, error) {
+func (a *app) startWorker(j *job.Job, fences []proc.Fence) (*exec.Cmd, proc.Fence, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, "", fmt.Errorf("finding nosa's own executable: %w", err)
@@ -86,7 +88,7 @@ func (a *app) startWorker(j *job.Job) (*exec.Cmd, proc.Fence, error) {
 		cmd.Stdout, cmd.Stderr = log, log // a panic must not be lost
 		cmd.ExtraFiles = []*os.File{j.LockFile()}
 		return cmd
-	})
+	}, fences...)
 }
 
 // followWorker shows events until the worker has ended. The last event is the
@@ -183,7 +185,29 @@ func (a *app) inWorkspace(ctx context.Context, stage string, request any) error 
 	if err != nil {
 		return err
 	}
-	return a.runStage(ctx, ws.JobsDir(), stage, request)
+	return a.runStage(ctx, ws.JobsDir(), stage, request, fencesFor(ws, request)...)
+}
+
+// fencesFor gives the fences that a stage can work behind: an xfs can be
+// mounted in no user namespace, so its images need a real root outside one.
+func fencesFor(ws *workspace.Workspace, request any) []proc.Fence {
+	rootfs := ""
+	switch req := request.(type) {
+	case builder.BuildRequest:
+		image, _ := workspace.LoadImage(ws.Image()) // what is wrong with it the worker says
+		rootfs = image.RootFS
+	case builder.ImageRequest:
+		if arch, err := workspace.HostArch(); err == nil {
+			if id, err := ws.Resolve(req.Build, arch.Name); err == nil {
+				meta, _ := workspace.ReadMeta(ws.BuildDir(id, arch.Name))
+				rootfs = meta.Rootfs
+			}
+		}
+	}
+	if rootfs == "xfs" {
+		return []proc.Fence{proc.FencePID, proc.FenceUser, proc.FenceMounts}
+	}
+	return nil
 }
 
 func openWorkspace(dir string) (*workspace.Workspace, error) { return workspace.Open(dir) }
