@@ -257,3 +257,35 @@ func TestFullContainer(t *testing.T) {
 		t.Errorf("in a container the commit is %s, want %s", got, want)
 	}
 }
+
+// TestFullShapes builds a config with the shapes that released configs have in
+// their overlays: a dracut module with a hook, units of the real root by preset,
+// a generator, statoverride, sysctl and tmpfiles, links. The booted system shows
+// that each did its work: a unit fails where one did not.
+func TestFullShapes(t *testing.T) {
+	n := sample(t)
+	shell(t, n.dir+"/src/config", `
+		o=overlay.d/35shapes
+		m=$o/usr/lib/dracut/modules.d/99nosashape
+		mkdir -p $m $o/usr/lib/systemd/system $o/usr/lib/systemd/system-preset $o/usr/lib/systemd/system-generators \
+			$o/etc/sudoers.d $o/usr/lib/tmpfiles.d $o/usr/lib/sysctl.d $o/usr/libexec
+		printf '#!/bin/bash\ncheck() { return 0; }\ndepends() { echo systemd; }\ninstall() {\n  inst_hook pre-pivot 50 "$moddir/mark.sh"\n}\n' >$m/module-setup.sh
+		printf '#!/bin/sh\necho from-the-initramfs >/run/nosa-shape\n' >$m/mark.sh
+		chmod 755 $m/*.sh
+		printf '#!/bin/bash\nprintf "[Service]\\nType=oneshot\\nExecStart=/usr/bin/true\\n" >$1/nosa-generated.service\n' >$o/usr/lib/systemd/system-generators/nosa-shape-generator
+		printf '#!/bin/bash\nset -e\ngrep -q from-the-initramfs /run/nosa-shape\ntest -d /var/lib/nosa-shape\ntest "$(cat /proc/sys/kernel/printk_ratelimit)" = 7\ntest "$(stat -c %%a /etc/sudoers.d/shape)" = 440\nsystemctl cat nosa-generated.service >/dev/null\n! systemctl is-enabled -q nosa-unwanted.service\n' >$o/usr/libexec/nosa-shape
+		chmod 755 $o/usr/lib/systemd/system-generators/* $o/usr/libexec/nosa-shape
+		printf '[Unit]\nDescription=shapes\nAfter=systemd-tmpfiles-setup.service systemd-sysctl.service\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/usr/libexec/nosa-shape\n[Install]\nWantedBy=multi-user.target\n' >$o/usr/lib/systemd/system/nosa-shape.service
+		printf '[Unit]\nDescription=unwanted\n[Service]\nType=oneshot\nExecStart=/usr/bin/false\n[Install]\nWantedBy=multi-user.target\n' >$o/usr/lib/systemd/system/nosa-unwanted.service
+		printf 'enable nosa-shape.service\n' >$o/usr/lib/systemd/system-preset/35-shapes.preset
+		printf 'nest ALL=(ALL) NOPASSWD: ALL\n' >$o/etc/sudoers.d/shape
+		printf 'd /var/lib/nosa-shape 0750 root root - -\n' >$o/usr/lib/tmpfiles.d/shape.conf
+		printf 'kernel.printk_ratelimit = 7\n' >$o/usr/lib/sysctl.d/35-shape.conf
+		ln -s nosa-shape $o/usr/libexec/nosa-shape-link
+		printf '# modes are decimal\n=288 /etc/sudoers.d/shape\n' >$o/statoverride
+		sed -i 's,  - overlay/10sample,&\n  - overlay/35shapes,' manifests/nestos.yaml
+		sed -i 's,--modules=bash ,--modules=bash nosashape ,' manifests/boot.yaml
+		git add -A; git -c user.name=t -c user.email=t@t commit -qm shapes`)
+	n.run(0, "build", "--version", "12.1")
+	n.run(0, "check", "--firmware", "bios")
+}
