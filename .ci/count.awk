@@ -14,8 +14,7 @@ END { flush_all() }
 function flush_all(   i, name) {
 	for (i = 1; i <= n; i++) {
 		name = result[i]
-		if (!(name in parent) || what[name] != "pass")
-			if (!(name in parent)) print what[name] "\t" name "\t" (what[name] == "skip" ? reason[name] : "")
+		if (!(name in parent)) print what[name] "\t" name "\t" (what[name] == "skip" ? reason[name] : "")
 	}
 	split("", result); split("", what); split("", parent); split("", reason); n = 0; current = ""
 }
