@@ -144,7 +144,7 @@ func (o *InstallPackages) Run(ctx context.Context, env *Env, r *event.Reporter) 
 	if err := os.MkdirAll(rootDir(env), 0o755); err != nil {
 		return fmt.Errorf("making the root: %w", err)
 	}
-	seed, err := b.seed(ctx, env, r)
+	seed, err := b.seed(ctx, env.Repo(r))
 	if err != nil {
 		return err
 	}
@@ -167,23 +167,23 @@ func (o *InstallPackages) Run(ctx context.Context, env *Env, r *event.Reporter) 
 
 // seed gives the accounts that packages shall find: those of the files that
 // check-passwd and check-groups name, else those of the previous commit.
-func (b *build) seed(ctx context.Context, env *Env, r *event.Reporter) (tree.SeedOptions, error) {
+func (b *build) seed(ctx context.Context, repo ostree.Repo) (tree.SeedOptions, error) {
 	m := b.config.Manifest
 	var o tree.SeedOptions
 	if !m.PreservePasswd {
 		return o, nil
 	}
 	var err error
-	if o.Passwd, err = b.referenceAccounts(ctx, env, r, m.CheckPasswd, "passwd"); err != nil {
+	if o.Passwd, err = b.referenceAccounts(ctx, repo, m.CheckPasswd, "passwd"); err != nil {
 		return o, err
 	}
-	o.Group, err = b.referenceAccounts(ctx, env, r, m.CheckGroups, "group")
+	o.Group, err = b.referenceAccounts(ctx, repo, m.CheckGroups, "group")
 	return o, err
 }
 
 // referenceAccounts gives the passwd or group file that the new tree is seeded
 // and compared with; nil when there is none.
-func (b *build) referenceAccounts(ctx context.Context, env *Env, r *event.Reporter, a manifest.Accounts, name string) ([]byte, error) {
+func (b *build) referenceAccounts(ctx context.Context, repo ostree.Repo, a manifest.Accounts, name string) ([]byte, error) {
 	switch a.Mode {
 	case manifest.CheckFile:
 		data, err := os.ReadFile(a.File.Path)
@@ -195,7 +195,7 @@ func (b *build) referenceAccounts(ctx context.Context, env *Env, r *event.Report
 		if b.previous.Commit == "" {
 			return nil, nil
 		}
-		return previousAccounts(ctx, env.Repo(r), b.previous.Commit, name)
+		return previousAccounts(ctx, repo, b.previous.Commit, name)
 	case manifest.CheckNone, manifest.CheckData:
 	}
 	return nil, nil
@@ -382,7 +382,7 @@ func (o *MakeInitramfs) Run(ctx context.Context, env *Env, r *event.Reporter) er
 	if err := t.Seal(ctx, tree.SealOptions{RefuseDevices: !m.IgnoreDevices}); err != nil {
 		return err
 	}
-	ref, err := o.build.reference(ctx, env, r)
+	ref, err := o.build.reference(ctx, env.Repo(r))
 	if err != nil {
 		return err
 	}
@@ -390,14 +390,14 @@ func (o *MakeInitramfs) Run(ctx context.Context, env *Env, r *event.Reporter) er
 }
 
 // reference gives the accounts that the tree is compared with.
-func (b *build) reference(ctx context.Context, env *Env, r *event.Reporter) (tree.Reference, error) {
+func (b *build) reference(ctx context.Context, repo ostree.Repo) (tree.Reference, error) {
 	m := b.config.Manifest
 	ref := tree.Reference{IgnoreUsers: texts(m.IgnoreRemovedUsers), IgnoreGroups: texts(m.IgnoreRemovedGroups)}
-	passwd, err := b.referenceAccounts(ctx, env, r, m.CheckPasswd, "passwd")
+	passwd, err := b.referenceAccounts(ctx, repo, m.CheckPasswd, "passwd")
 	if err != nil {
 		return ref, err
 	}
-	group, err := b.referenceAccounts(ctx, env, r, m.CheckGroups, "group")
+	group, err := b.referenceAccounts(ctx, repo, m.CheckGroups, "group")
 	if err != nil {
 		return ref, err
 	}

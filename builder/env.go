@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/nestos/nosa/builder/ostree"
@@ -80,8 +81,8 @@ func (e *Env) Open(ctx context.Context, locks ...func(context.Context, *Env) (*l
 	var held []*lock.File
 	release := func() error {
 		var errs []error
-		for i := len(held) - 1; i >= 0; i-- {
-			errs = append(errs, held[i].Close())
+		for _, h := range slices.Backward(held) {
+			errs = append(errs, h.Close())
 		}
 		return errors.Join(append(errs, removeTree(e.Work()))...)
 	}

@@ -129,7 +129,7 @@ func (d *DiskImage) Run(ctx context.Context, env *Env, r *event.Reporter) error 
 	if reason, err := d.Skip(ctx, env); reason != "" || err != nil {
 		return err // another job made it while this one waited
 	}
-	m, err := newImageMaker(ctx, env, r, meta, file)
+	m, err := newImageMaker(ctx, env, meta, file)
 	if err != nil {
 		return err
 	}
@@ -168,8 +168,8 @@ type imageMaker struct {
 	epoch  time.Time
 }
 
-func newImageMaker(ctx context.Context, env *Env, r *event.Reporter, meta workspace.Meta, file workspace.ArtifactFile) (*imageMaker, error) {
-	m := &imageMaker{env: env, meta: meta, file: file, repo: env.Repo(r), work: env.Work(file.Type)}
+func newImageMaker(ctx context.Context, env *Env, meta workspace.Meta, file workspace.ArtifactFile) (*imageMaker, error) {
+	m := &imageMaker{env: env, meta: meta, file: file, repo: env.Repo(nil), work: env.Work(file.Type)}
 	var err error
 	if m.kind, err = workspace.FindArtifactType(file.Type); err != nil {
 		return nil, err

@@ -18,9 +18,16 @@ const selinuxXattr = "security.selinux"
 // below /var is labelled by systemd-tmpfiles at boot.
 func fixedTypes() [][2]string {
 	return [][2]string{
-		{"/var/lib", "var_lib_t"}, {"/var/log", "var_log_t"}, {"/var/tmp", "tmp_t"},
-		{"/var/run", "var_run_t"}, {"/var/lock", "var_lock_t"}, {"/var", "var_t"},
-		{"/boot", "boot_t"}, {"/ostree", "usr_t"}, {"/tmp", "tmp_t"}, {"/", "root_t"},
+		{"/var/lib", "var_lib_t"},
+		{"/var/log", "var_log_t"},
+		{"/var/tmp", "tmp_t"},
+		{"/var/run", "var_run_t"},
+		{"/var/lock", "var_lock_t"},
+		{"/var", "var_t"},
+		{"/boot", "boot_t"},
+		{"/ostree", "usr_t"},
+		{"/tmp", "tmp_t"},
+		{"/", "root_t"},
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/nestos/nosa/builder/tree"
 )
@@ -21,8 +22,8 @@ func writeLayer(layer tree.Layer, dir string) error {
 			return fmt.Errorf("layer %s: %w", layer.Name, err)
 		}
 	}
-	for i := len(layer.Files) - 1; i >= 0; i-- { // a directory's mode comes last: it may forbid writing
-		if f := layer.Files[i]; f.Mode.IsDir() {
+	for _, v := range slices.Backward(layer.Files) { // a directory's mode comes last: it may forbid writing
+		if f := v; f.Mode.IsDir() {
 			if err := os.Chmod(filepath.Join(dir, f.Path), f.Mode&^fs.ModeDir); err != nil {
 				return fmt.Errorf("layer %s: %w", layer.Name, err)
 			}

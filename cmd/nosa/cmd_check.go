@@ -125,7 +125,7 @@ func (c *checker) boots(ctx context.Context, req checkRequest) error {
 			return hinted{fmt.Errorf("build %s has no %s image", id, kind), "nosa buildextend-" + kind + " --build " + id}
 		}
 		for _, fw := range firmwares(kind, req.Firmware, c.env.Arch) {
-			ok, err := c.boot(ctx, facts, kind, artifact, fw)
+			ok, err := c.boot(ctx, facts, target{kind, artifact, fw})
 			if err != nil {
 				return err
 			}
@@ -151,8 +151,16 @@ func firmwares(kind, asked string, arch workspace.Arch) []vm.Firmware {
 	return []vm.Firmware{vm.BIOS, vm.UEFI}
 }
 
+// target is an artifact and what it is booted on.
+type target struct {
+	kind     string
+	artifact workspace.Artifact
+	firmware vm.Firmware
+}
+
 // boot is one boot of one artifact; it says how every assertion went and keeps the result.
-func (c *checker) boot(ctx context.Context, facts *builder.Facts, kind string, artifact workspace.Artifact, fw vm.Firmware) (bool, error) {
+func (c *checker) boot(ctx context.Context, facts *builder.Facts, on target) (bool, error) {
+	kind, artifact, fw := on.kind, on.artifact, on.firmware
 	step := kind + "-" + string(fw)
 	done := c.begin(step, fmt.Sprintf("boot %s on %s", kind, strings.ToUpper(string(fw))))
 	dir := c.env.WS.BuildDir(facts.Meta.BuildID, c.env.Arch.Name)

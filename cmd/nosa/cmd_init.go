@@ -72,7 +72,7 @@ func (a *app) runInit(ctx context.Context, req initRequest, list []string) error
 	if sock := os.Getenv("SSH_AUTH_SOCK"); sock != "" {
 		req.Options.GitEnv = []string{"SSH_AUTH_SOCK=" + sock}
 	}
-	return a.runStage(ctx, filepath.Join(req.Dir, "tmp", "jobs"), "init", req)
+	return a.runStage(ctx, stageRun{jobs: filepath.Join(req.Dir, "tmp", "jobs"), name: "init", request: req})
 }
 
 // stageInit is the job of nosa init.

@@ -73,12 +73,12 @@ func (a *app) runPoolCreate(ctx context.Context, req poolRequest, list []string)
 	}
 	if len(list) == 0 {
 		req.Dir = ws.Pool()
-		return a.runStage(ctx, ws.JobsDir(), "pool", req)
+		return a.runStage(ctx, stageRun{jobs: ws.JobsDir(), name: "pool", request: req})
 	}
 	if req.Dir, err = filepath.Abs(list[0]); err != nil {
 		return fmt.Errorf("finding the pool: %w", err)
 	}
-	return a.runStage(ctx, filepath.Join(req.Dir, "tmp", "jobs"), "pool", req)
+	return a.runStage(ctx, stageRun{jobs: filepath.Join(req.Dir, "tmp", "jobs"), name: "pool", request: req})
 }
 
 // stagePool is the job of nosa pool create.

@@ -45,7 +45,7 @@ func scratch(t testing.TB) string {
 	if err := os.MkdirAll(base, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	dir, err := os.MkdirTemp(base, "")
+	dir, err := os.MkdirTemp(base, "") //nolint:usetesting // on the disk of the project
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -83,12 +83,10 @@ func exitCode(err error) int {
 
 // hintOf gives the next step to take after err, or "".
 func hintOf(err error) string {
-	var h hinted
-	if errors.As(err, &h) {
+	if h, ok := errors.AsType[hinted](err); ok {
 		return h.hint
 	}
-	var b *builder.HintError
-	if errors.As(err, &b) {
+	if b, ok := errors.AsType[*builder.HintError](err); ok {
 		return b.Hint
 	}
 	for _, rule := range exitRules() {

@@ -113,7 +113,7 @@ func workers(t *testing.T, dir string) []int {
 	var found []int
 	for _, word := range []string{initCommand, workerCommand} {
 		out, _ := exec.CommandContext(t.Context(), "pgrep", "-f", word+" "+dir).Output()
-		for _, f := range strings.Fields(string(out)) {
+		for f := range strings.FieldsSeq(string(out)) {
 			pid := 0
 			for _, c := range f {
 				pid = pid*10 + int(c-'0')

@@ -10,7 +10,6 @@ import (
 	"os/user"
 	"path/filepath"
 	"runtime"
-	"syscall"
 	"time"
 
 	"github.com/nestos/nosa/builder"
@@ -30,21 +29,27 @@ type stageFailed struct{ event event.Event }
 
 func (e stageFailed) Error() string { return e.event.Text }
 
-// runStage runs one stage as a job of the workspace whose jobs directory is
-// given: it starts the worker behind a fence, shows its events until it has
-// ended, and passes Ctrl-C on as a cancel file. request is what the worker gets.
-// The fence is the strongest that can be had, or one of those given.
-func (a *app) runStage(ctx context.Context, jobs, stage string, request any, fences ...proc.Fence) error {
-	data, err := json.Marshal(request)
+// stageRun is one run of a stage.
+type stageRun struct {
+	jobs    string // the workspace's jobs directory
+	name    string
+	request any          // what the worker gets, as JSON
+	fences  []proc.Fence // none: the strongest that can be had
+}
+
+// runStage runs one stage as a job: it starts the worker behind a fence, shows
+// its events until it has ended, and passes Ctrl-C on as a cancel file.
+func (a *app) runStage(ctx context.Context, s stageRun) error {
+	data, err := json.Marshal(s.request)
 	if err != nil {
-		return fmt.Errorf("starting %s: %w", stage, err)
+		return fmt.Errorf("starting %s: %w", s.name, err)
 	}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
 	}
-	j, err := job.Create(jobs, job.Info{
-		Stage: stage, Argv: os.Args, Request: data, Backend: "local", Host: host,
+	j, err := job.Create(s.jobs, job.Info{
+		Stage: s.name, Argv: os.Args, Request: data, Backend: "local", Host: host,
 		User: userName(), Version: buildVersion(), Created: a.now(),
 	})
 	if err != nil {
@@ -53,15 +58,15 @@ func (a *app) runStage(ctx context.Context, jobs, stage string, request any, fen
 	defer func() { _ = j.Close() }()
 	runtime.LockOSThread() // the worker's parent-death signal is tied to this thread
 	defer runtime.UnlockOSThread()
-	cmd, fence, err := a.startWorker(j, fences)
+	cmd, fence, err := a.startWorker(j, s.fences)
 	if err != nil {
 		return err
 	}
-	exited := make(chan error, 1)
-	go func() { exited <- cmd.Wait() }()
-	r := newRenderer(a, stage)
+	w := follower{app: a, job: j, kill: cmd.Process.Kill, exited: make(chan struct{})}
+	go func() { _ = cmd.Wait(); close(w.exited) }()
+	r := newRenderer(a, s.name)
 	r.fence(fence)
-	last, err := a.followWorker(ctx, j, cmd, exited, r)
+	last, err := w.follow(ctx, r)
 	r.close()
 	if err != nil {
 		return err
@@ -91,27 +96,34 @@ func (a *app) startWorker(j *job.Job, fences []proc.Fence) (*exec.Cmd, proc.Fenc
 	}, fences...)
 }
 
-// followWorker shows events until the worker has ended. The last event is the
+// follower is the client's side of a running job.
+type follower struct {
+	*app
+	job    *job.Job
+	kill   func() error  // kills the worker's init, and with it everything
+	exited chan struct{} // closed when init has ended
+}
+
+// follow shows events until the worker has ended. The last event is the
 // journal's, or one made up here for a worker that died without a word.
-func (a *app) followWorker(ctx context.Context, j *job.Job, cmd *exec.Cmd, exited <-chan error, r *renderer) (event.Event, error) {
+func (f follower) follow(ctx context.Context, r *renderer) (event.Event, error) {
 	events := make(chan event.Event, 64)
 	followed := make(chan error, 1)
 	stop, cancelFollow := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancelFollow()
 	go func() {
-		_, err := job.Follow(stop, j.Dir, func(e event.Event) { events <- e })
+		_, err := job.Follow(stop, f.job.Dir, func(e event.Event) { events <- e })
 		close(events)
 		followed <- err
 	}()
-	kill := func() { _ = cmd.Process.Signal(syscall.SIGKILL) }
 	var last event.Event
 	var deadline <-chan time.Time
-	done, gone := ctx.Done(), exited
+	done, gone := ctx.Done(), f.exited
 	for {
 		select {
 		case e, ok := <-events:
 			if !ok {
-				<-exited
+				<-f.exited
 				return last, <-followed
 			}
 			last = e
@@ -121,29 +133,21 @@ func (a *app) followWorker(ctx context.Context, j *job.Job, cmd *exec.Cmd, exite
 		case <-done:
 			done = nil
 			r.note("stopping (Ctrl-C again kills)")
-			if err := job.Cancel(j.Dir); err != nil {
-				kill()
+			if err := job.Cancel(f.job.Dir); err != nil {
+				_ = f.kill()
 			}
 			deadline = time.After(killAfter)
-		case <-a.again:
-			kill()
+		case <-f.again:
+			_ = f.kill()
 		case <-deadline:
-			kill()
+			_ = f.kill()
 		case <-gone:
 			gone = nil
-			if err := a.sayLost(ctx, j); err != nil {
+			if err := f.sayLost(ctx, f.job); err != nil {
 				return last, err
 			}
-			exited = closed(exited)
 		}
 	}
-}
-
-// closed gives a channel in place of one whose only value has been taken.
-func closed(<-chan error) <-chan error {
-	c := make(chan error)
-	close(c)
-	return c
 }
 
 // sayLost ends the journal of a worker that is gone, if it did not do so itself.
@@ -185,7 +189,7 @@ func (a *app) inWorkspace(ctx context.Context, stage string, request any) error 
 	if err != nil {
 		return err
 	}
-	return a.runStage(ctx, ws.JobsDir(), stage, request, fencesFor(ws, request)...)
+	return a.runStage(ctx, stageRun{jobs: ws.JobsDir(), name: stage, request: request, fences: fencesFor(ws, request)})
 }
 
 // fencesFor gives the fences that a stage can work behind: an xfs can be

@@ -64,16 +64,13 @@ func as[T error](err error) bool {
 // configuration has an event of its own before it.
 func failEvent(err error, sink event.Sink) event.Event {
 	e := event.Event{Kind: event.Fail, Code: exitCode(err), Text: err.Error(), Hint: hintOf(err)}
-	var step *builder.StepError
-	if errors.As(err, &step) {
+	if step, ok := errors.AsType[*builder.StepError](err); ok {
 		e.Step = step.Step
 	}
-	var missing *tool.MissingError
-	if errors.As(err, &missing) {
+	if missing, ok := errors.AsType[*tool.MissingError](err); ok {
 		e.Hint = missing.Install()
 	}
-	var problems doc.Diagnostics
-	if errors.As(err, &problems) {
+	if problems, ok := errors.AsType[doc.Diagnostics](err); ok {
 		n := sayDiagnostics(problems, sink)
 		e.Text, e.Hint = fmt.Sprintf("%d problems in the configuration", n), ""
 		if n == 1 {
