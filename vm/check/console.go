@@ -244,9 +244,9 @@ func (c *Console) await(ctx context.Context, w wait) (string, error) {
 
 // linger reads what still comes after a sign of trouble, for the error's sake.
 func (c *Console) linger(ctx context.Context) {
-	end := time.Now().Add(5 * time.Second)
-	for time.Now().Before(end) {
-		if _, err := c.more(ctx, time.Second, func(string, bool) bool { return false }); err != nil {
+	quiet := min(time.Second, c.Pace.Silence)
+	for end := time.Now().Add(5 * quiet); time.Now().Before(end); {
+		if _, err := c.more(ctx, quiet, func(string, bool) bool { return false }); err != nil {
 			return
 		}
 	}

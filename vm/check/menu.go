@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,88 +28,84 @@ var selectedRE = regexp.MustCompile(`^\W*\*`)
 // entry whose title matches, as a person at the console would.
 func ChooseEntry(title *regexp.Regexp) func(context.Context, *Console) error {
 	return func(ctx context.Context, c *Console) error {
-		shot, err := c.stopMenu(ctx)
+		raw, err := c.stopMenu(ctx)
 		if err != nil {
 			return err
 		}
-		for range 30 { // each round moves by one
-			at, to := -1, -1
-			for i, row := range shot {
-				if selectedRE.MatchString(row) {
-					at = i
-				}
-				if title.MatchString(row) {
-					to = i
-				}
-			}
-			switch {
-			case to < 0:
-				return fmt.Errorf("choosing a boot entry: no title matches %s in the menu: %s", title, menuText(shot))
-			case at == to:
-				return c.Type(keyEnter)
-			case at < to:
-				err = c.Type(keyDown)
-			default:
-				err = c.Type(keyUp)
-			}
+		for start := time.Now(); time.Since(start) < c.Pace.Shell; {
+			text, err := c.quiesce(ctx)
 			if err != nil {
 				return err
 			}
-			if shot, err = c.settle(ctx, shot); err != nil {
+			raw += text
+			key := nextKey(screen(raw), title)
+			if key == "" { // not drawn yet
+				continue
+			}
+			if err := c.Type(key); err != nil || key == keyEnter {
 				return err
 			}
 		}
-		return fmt.Errorf("choosing a boot entry: the menu does not follow the keys: %s", menuText(shot))
+		return fmt.Errorf("choosing a boot entry: no title matches %s in the menu, or it does not follow the keys: %s", title, menuText(screen(raw)))
 	}
 }
 
+// nextKey is what to press: towards the entry whose title matches, or Enter on
+// it; "" when the menu does not show both that and the selected entry.
+func nextKey(rows []string, title *regexp.Regexp) string {
+	at := slices.IndexFunc(rows, selectedRE.MatchString)
+	to := slices.IndexFunc(rows, title.MatchString)
+	switch {
+	case at < 0 || to < 0:
+		return ""
+	case at < to:
+		return keyDown
+	case at > to:
+		return keyUp
+	}
+	return keyEnter
+}
+
 // stopMenu waits until the guest has restarted and its boot loader shows the
-// menu, typing a harmless key all the while: the menu may stay for a second only.
-func (c *Console) stopMenu(ctx context.Context) ([]string, error) {
+// menu, typing a harmless key all the while: the menu may stay for a second
+// only. It gives what was drawn so far.
+func (c *Console) stopMenu(ctx context.Context) (string, error) {
 	if _, err := c.Expect(ctx, "the guest's restart", c.Pace.Shutdown, regexp.MustCompile(`Restarting system`)); err != nil {
-		return nil, err
+		return "", err
 	}
 	start := time.Now()
 	var raw strings.Builder
 	for !strings.Contains(raw.String(), "GNU GRUB") {
 		if time.Since(start) > c.Pace.Boot/2 {
-			return nil, &BootError{Trouble: Timeout, Waiting: "the boot menu", After: time.Since(start), Tail: c.Tail()}
+			return "", &BootError{Trouble: Timeout, Waiting: "the boot menu", After: time.Since(start), Tail: c.Tail()}
 		}
 		if err := c.Type(keyUp); err != nil {
-			return nil, err
+			return "", err
 		}
 		text, err := c.rawText(ctx, 200*time.Millisecond)
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 		raw.WriteString(text)
 	}
-	return c.settleRaw(ctx, raw.String())
+	return raw.String(), nil
 }
 
-// settle reads until the menu is drawn again, over what it showed before.
-func (c *Console) settle(ctx context.Context, before []string) ([]string, error) {
-	var paint strings.Builder
-	for i, row := range before {
-		fmt.Fprintf(&paint, "\x1b[%d;1H%s", i+1, row)
-	}
-	return c.settleRaw(ctx, paint.String())
-}
-
-// settleRaw adds to raw what comes until nothing more does, and gives the screen.
-func (c *Console) settleRaw(ctx context.Context, raw string) ([]string, error) {
-	quiet := max(c.Pace.Shell/60, 300*time.Millisecond)
-	for range 20 { // a countdown that does not stop is drawn every second
+// quiesce reads until nothing more comes; a menu is drawn in many small pieces.
+func (c *Console) quiesce(ctx context.Context) (string, error) {
+	quiet := max(c.Pace.Shell/120, 300*time.Millisecond)
+	var all strings.Builder
+	for range 100 { // a countdown that does not stop is drawn every second
 		text, err := c.rawText(ctx, quiet)
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 		if text == "" {
 			break
 		}
-		raw += text
+		all.WriteString(text)
 	}
-	return screen(raw), nil
+	return all.String(), nil
 }
 
 // rawText is what the guest prints within quiet, uncleaned; "" when it is silent.

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -93,6 +94,24 @@ func TestScreen(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"| nosa 2 (ostree:0)  |", "|*nosa 1 (ostree:1)  |"}, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestNextKey(t *testing.T) {
+	rollback := regexp.MustCompile(`\(ostree:1\)`)
+	for _, tc := range []struct {
+		name string
+		rows []string
+		want string
+	}{
+		{"below", []string{"GNU GRUB", "|*b (ostree:0)", "| a (ostree:1)"}, keyDown},
+		{"above", []string{"GNU GRUB", "| a (ostree:1)", "|*b (ostree:0)"}, keyUp},
+		{"there", []string{"|*a (ostree:1)", "| b (ostree:0)"}, keyEnter},
+		{"half drawn", []string{"GNU GRUB", "+------+", "|*b (ostree:0)", "|"}, ""},
+	} {
+		if got := nextKey(tc.rows, rollback); got != tc.want {
+			t.Errorf("%s: got %q, want %q", tc.name, got, tc.want)
+		}
 	}
 }
 
