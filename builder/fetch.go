@@ -161,8 +161,11 @@ func texts(list []manifest.Item) []string {
 // inputDigest is of everything that a resolution depends on but the
 // repositories' content: the request and the .repo files.
 func inputDigest(r compose.ResolveRequest) string {
-	for i := range r.Install {
-		r.Install[i].Origin = ""
+	for _, list := range []*[]compose.Item{&r.Install, &r.Exclude} {
+		*list = slices.Clone(*list) // the caller keeps its origins
+		for i := range *list {
+			(*list)[i].Origin = ""
+		}
 	}
 	r.Offline, r.Report, r.CacheDir = false, nil, ""
 	data, err := json.Marshal(r)
