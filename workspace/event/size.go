@@ -52,7 +52,7 @@ func ParseBytes(s string) (Bytes, error) {
 		}
 	}
 	v, err := strconv.ParseFloat(text, 64)
-	if err != nil || v < 0 || v*float64(unit) > float64(1<<62) {
+	if err != nil || !(v >= 0 && v*float64(unit) <= float64(1<<62)) { // NaN is neither
 		return 0, fmt.Errorf("size %q: want a number with an optional K, M, G or T", s)
 	}
 	return Bytes(v * float64(unit)), nil
