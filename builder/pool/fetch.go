@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -68,7 +69,7 @@ func (c *client) fetch(ctx context.Context, w wanted, path string, progress func
 }
 
 // retry runs f until it succeeds, fails for good or has been tried often enough.
-func (c *client) retry(ctx context.Context, url string, f func() error) error {
+func (c *client) retry(ctx context.Context, address string, f func() error) error {
 	pause := c.pause
 	var err error
 	for i := range attempts {
@@ -92,9 +93,9 @@ func (c *client) retry(ctx context.Context, url string, f func() error) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.As(err, new(permanentError)):
-		return fmt.Errorf("fetching %s: %w", url, err)
+		return fmt.Errorf("fetching %s: %w", address, err)
 	}
-	return fmt.Errorf("fetching %s: %w (%d attempts)", url, err, attempts)
+	return fmt.Errorf("fetching %s: %w (%d attempts)", address, err, attempts)
 }
 
 // attempt continues part to its end and checks it. A file that is not what it
@@ -170,14 +171,14 @@ func (c counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// get requests url from the byte offset on and hands the body to read, with
+// get requests address from the byte offset on and hands the body to read, with
 // the offset at which the server really begins.
-func (c *client) get(ctx context.Context, url string, offset int64, read func(io.Reader, int64) error) error {
+func (c *client) get(ctx context.Context, address string, offset int64, read func(io.Reader, int64) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stall := time.AfterFunc(c.stall, func() { cancel(errStalled) })
 	defer stall.Stop()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return permanentError{err}
 	}
@@ -206,9 +207,8 @@ func (c *client) explain(ctx context.Context, err error) error {
 	if err != nil && errors.Is(context.Cause(ctx), errStalled) {
 		return fmt.Errorf("no byte for %s", c.stall)
 	}
-	var urlErr interface{ Unwrap() error }
-	if errors.As(err, &urlErr) && strings.HasPrefix(err.Error(), "Get ") {
-		return urlErr.Unwrap() // the address is in our own text
+	if e := new(url.Error); errors.As(err, &e) {
+		return e.Err // the address is in our own text
 	}
 	return err
 }
@@ -229,11 +229,11 @@ func (s stallReader) Read(p []byte) (int, error) {
 
 // small fetches a file without a known checksum, of at most 16 MiB; its caller
 // must verify it before use.
-func (c *client) small(ctx context.Context, url string) ([]byte, error) {
+func (c *client) small(ctx context.Context, address string) ([]byte, error) {
 	const limit = 16 << 20
 	var body []byte
-	err := c.retry(ctx, url, func() error {
-		return c.get(ctx, url, 0, func(r io.Reader, _ int64) error {
+	err := c.retry(ctx, address, func() error {
+		return c.get(ctx, address, 0, func(r io.Reader, _ int64) error {
 			var err error
 			body, err = io.ReadAll(io.LimitReader(r, limit+1))
 			if len(body) > limit {

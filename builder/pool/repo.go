@@ -36,12 +36,12 @@ func createrepoArgs(dir string, revision int64) []string {
 
 // publish builds the repository beside the old one and exchanges them.
 func (c *creator) publish(ctx context.Context, state string) error {
-	next, err := os.MkdirTemp(c.o.Dir, ".repo-")
-	if err != nil {
+	next := filepath.Join(c.o.Dir, ".repo-next")
+	if err := os.RemoveAll(next); err != nil { // of a run that was killed
 		return err
 	}
 	defer os.RemoveAll(next)
-	if err := os.Chmod(next, 0o755); err != nil {
+	if err := os.Mkdir(next, 0o755); err != nil {
 		return err
 	}
 	for _, p := range c.sum.Packages {

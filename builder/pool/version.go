@@ -56,15 +56,15 @@ func compareVersions(a, b debVersion) int {
 func comparePart(a, b string) int {
 	for a != "" || b != "" {
 		var x, y string
-		x, a = takeRun(a, false)
-		y, b = takeRun(b, false)
+		x, a = takeRun(a, notDigit)
+		y, b = takeRun(b, notDigit)
 		for i := range max(len(x), len(y)) {
 			if c := cmp.Compare(charOrder(x, i), charOrder(y, i)); c != 0 {
 				return c
 			}
 		}
-		x, a = takeRun(a, true)
-		y, b = takeRun(b, true)
+		x, a = takeRun(a, isDigit)
+		y, b = takeRun(b, isDigit)
 		x, y = strings.TrimLeft(x, "0"), strings.TrimLeft(y, "0")
 		if c := cmp.Compare(len(x), len(y)); c != 0 {
 			return c
@@ -76,13 +76,16 @@ func comparePart(a, b string) int {
 	return 0
 }
 
-func takeRun(s string, digits bool) (run, rest string) {
+func takeRun(s string, in func(byte) bool) (run, rest string) {
 	i := 0
-	for i < len(s) && (s[i] >= '0' && s[i] <= '9') == digits {
+	for i < len(s) && in(s[i]) {
 		i++
 	}
 	return s[:i], s[i:]
 }
+
+func isDigit(c byte) bool  { return c >= '0' && c <= '9' }
+func notDigit(c byte) bool { return !isDigit(c) }
 
 func charOrder(s string, i int) int {
 	if i >= len(s) {
