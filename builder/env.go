@@ -102,6 +102,9 @@ func (e *Env) Open(ctx context.Context, locks ...func(context.Context, *Env) (*l
 	return release, nil
 }
 
+// Discard removes the scratch directory.
+func (e *Env) Discard() error { return removeTree(e.Work()) }
+
 // sweep removes the scratch directories of jobs that are gone.
 func (e *Env) sweep() error {
 	entries, err := os.ReadDir(filepath.Dir(e.Work()))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -45,7 +46,11 @@ func ReadFacts(ctx context.Context, env *Env, id string) (*Facts, error) {
 	}
 	have := &HaveCommit{Build: id, Commit: meta.Commit}
 	if reason, _ := have.Skip(ctx, env); reason == "" {
-		if err := have.Run(ctx, env, env.Reporter("commit")); err != nil {
+		l, err := writeCache(ctx, env)
+		if err != nil {
+			return nil, err
+		}
+		if err := errors.Join(have.Run(ctx, env, env.Reporter("commit")), l.Close()); err != nil {
 			return nil, err
 		}
 	}

@@ -17,7 +17,6 @@ import (
 	"github.com/nestos/nosa/builder/tool"
 	"github.com/nestos/nosa/workspace"
 	"github.com/nestos/nosa/workspace/event"
-	"github.com/nestos/nosa/workspace/lock"
 	"github.com/nestos/nosa/workspace/manifest"
 	"github.com/nestos/nosa/workspace/rpmmd"
 )
@@ -331,13 +330,4 @@ func fetchedPackages(ctx context.Context, env *Env, req compose.ResolveRequest) 
 		return f, &NotFetchedError{Packages: missing, Reason: "not fetched"}
 	}
 	return f, nil
-}
-
-// UseBuilds takes the lock of a stage that reads builds; see docs/design.md §5. the locks of stages; see docs/design.md §5.
-func UseBuilds(ctx context.Context, e *Env) (*lock.File, error) {
-	return e.WS.LockBuilds(ctx, workspace.LockOptions{Kind: lock.Shared, NoWait: e.NoWait, Holder: e.Job})
-}
-
-func writeCache(ctx context.Context, e *Env) (*lock.File, error) {
-	return e.WS.LockCache(ctx, workspace.LockOptions{Kind: lock.Exclusive, NoWait: e.NoWait, Holder: e.Job})
 }

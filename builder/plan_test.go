@@ -17,7 +17,6 @@ import (
 type note struct {
 	Word string
 
-	t    *testing.T
 	log  *log
 	fail error
 	skip string

@@ -59,6 +59,7 @@ func (a *app) printPlan(ctx context.Context, req builder.BuildRequest) error {
 	if err != nil {
 		return err
 	}
+	defer func() { _ = env.Discard() }()
 	plan, err := builder.PlanBuild(ctx, env, req)
 	if err != nil {
 		return a.explain(err)
