@@ -149,8 +149,8 @@ func (d *debPackage) readControl(t *tar.Reader) error {
 			if err != nil {
 				return err
 			}
-			for _, line := range strings.Fields(string(b)) {
-				d.conffiles[line] = true
+			for line := range strings.Lines(string(b)) {
+				d.conffiles[strings.TrimSpace(line)] = true
 			}
 		}
 	}

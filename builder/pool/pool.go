@@ -55,8 +55,12 @@ func (o Options) withDefaults() (Options, error) {
 		field *string
 		value string
 	}{
-		{&o.Suite, DefaultSuite}, {&o.Mirror, DefaultMirror}, {&o.SecurityMirror, DefaultSecurityMirror},
-		{&o.Arch, "amd64"}, {&o.Keyring, DefaultKeyring}, {&o.Cache, filepath.Join(o.Dir, "cache")},
+		{&o.Suite, DefaultSuite},
+		{&o.Mirror, DefaultMirror},
+		{&o.SecurityMirror, DefaultSecurityMirror},
+		{&o.Arch, "amd64"},
+		{&o.Keyring, DefaultKeyring},
+		{&o.Cache, filepath.Join(o.Dir, "cache")},
 	} {
 		if *d.field == "" {
 			*d.field = d.value
@@ -107,19 +111,25 @@ type creator struct {
 // Create makes or updates the repository in o.Dir. What is there stays usable
 // until the new one takes its place in one rename.
 func Create(ctx context.Context, o Options, rep *event.Reporter) (Summary, error) {
-	o, err := o.withDefaults()
+	c, err := newCreator(o, rep)
 	if err != nil {
 		return Summary{}, err
 	}
-	c := &creator{o: o, client: newClient(), rep: rep}
+	err = c.create(ctx)
+	return c.sum, err
+}
+
+func newCreator(o Options, rep *event.Reporter) (*creator, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
 	for _, dir := range []string{"lists", "debs", "rpms"} {
 		if err := os.MkdirAll(filepath.Join(o.Cache, dir), 0o755); err != nil {
-			return Summary{}, err
+			return nil, err
 		}
 	}
-	err = c.create(ctx)
-	c.sum.FetchBytes = c.fetched.Load()
-	return c.sum, err
+	return &creator{o: o, client: newClient(), rep: rep}, nil
 }
 
 // timed runs f and keeps how long it took.
@@ -131,6 +141,7 @@ func (c *creator) timed(name string, f func() error) error {
 }
 
 func (c *creator) create(ctx context.Context) error {
+	defer func() { c.sum.FetchBytes = c.fetched.Load() }()
 	c.sum.Repo = filepath.Join(c.o.Dir, "repo")
 	var indexes []source
 	if err := c.timed("release files", func() (err error) { indexes, err = c.releases(ctx); return err }); err != nil {
@@ -182,8 +193,16 @@ func (c *creator) releases(ctx context.Context) ([]source, error) {
 // resolve reads the indexes and gives the packages of the pool.
 func (c *creator) resolve(ctx context.Context, sources []source) ([]*archivePackage, error) {
 	g, gctx := errgroup.WithContext(ctx)
+	begun := map[string]bool{} // two suites may have the same index: an empty one
 	for _, s := range sources {
-		g.Go(func() error { return c.obtain(gctx, s.file, c.listPath(s), func(int64) {}) })
+		if begun[s.file.sha256] {
+			continue
+		}
+		begun[s.file.sha256] = true
+		g.Go(func() error {
+			_, err := c.obtain(gctx, s.file, c.listPath(s), func(int64) {})
+			return err
+		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
@@ -208,24 +227,24 @@ func (c *creator) listPath(s source) string {
 	return filepath.Join(c.o.Cache, "lists", s.file.sha256+s.ext)
 }
 
-// obtain fetches w unless it is there; offline that is an error.
-func (c *creator) obtain(ctx context.Context, w wanted, path string, progress func(int64)) error {
+// obtain fetches w unless it is there; offline it must be there.
+func (c *creator) obtain(ctx context.Context, w wanted, path string, progress func(int64)) (reused bool, err error) {
 	if c.o.Offline {
 		sum, err := fileSHA256(path)
 		if err == nil && sum != w.sha256 {
 			err = fmt.Errorf("%s: checksum mismatch", path)
 		}
 		if err != nil {
-			return fmt.Errorf("offline, and %s was not fetched before: %w", w.url, err)
+			return false, fmt.Errorf("offline, and %s was not fetched before: %w", w.url, err)
 		}
 		progress(w.size)
-		return nil
+		return true, nil
 	}
-	reused, err := c.client.fetch(ctx, w, path, progress)
+	reused, err = c.client.fetch(ctx, w, path, progress)
 	if err == nil && !reused {
 		c.fetched.Add(w.size)
 	}
-	return err
+	return reused, err
 }
 
 // cachedRPM is where the converted form of a .deb with this checksum lies.
@@ -259,10 +278,9 @@ func (c *creator) download(ctx context.Context, list []*archivePackage) error {
 	g.SetLimit(connections)
 	for _, p := range todo {
 		g.Go(func() error {
-			before := c.fetched.Load()
 			w := wanted{url: p.base + "/" + p.filename, size: p.size, sha256: p.sha256}
-			err := c.obtain(ctx, w, c.cachedDeb(p), func(n int64) { c.rep.Progress(done.Add(n), total.Load(), event.UnitBytes) })
-			if err == nil && c.fetched.Load() != before {
+			reused, err := c.obtain(ctx, w, c.cachedDeb(p), func(n int64) { c.rep.Progress(done.Add(n), total.Load(), event.UnitBytes) })
+			if err == nil && !reused {
 				fetched.Add(1)
 			}
 			return err
