@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -86,14 +87,18 @@ func (s *Shell) Assert(ctx context.Context, want Want) ([]Assertion, error) {
 	return list, nil
 }
 
-// assert looks once.
+// assert looks once. A program of the guest that fails is a finding; only a
+// guest that is gone is an error.
 func (s *Shell) assert(ctx context.Context, l look) (Assertion, error) {
 	start := time.Now()
 	v, err := l.do(ctx, s)
 	a := Assertion{Name: l.name, OK: v.ok && err == nil, Want: v.want, Got: v.got, MS: time.Since(start).Milliseconds(), Note: v.note}
 	if err != nil {
 		a.Got = err.Error()
-		return a, fmt.Errorf("looking at %s: %w", l.name, err)
+		_, gone := errors.AsType[*BootError](err)
+		if gone || ctx.Err() != nil {
+			return a, fmt.Errorf("looking at %s: %w", l.name, err)
+		}
 	}
 	if len(a.Note) > maxNotes {
 		a.Note = append(a.Note[:maxNotes], fmt.Sprintf("and %d more", len(v.note)-maxNotes))

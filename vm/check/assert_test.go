@@ -78,6 +78,23 @@ func TestAssert(t *testing.T) {
 	}
 }
 
+// A program that fails in the guest is a finding, and the rest is looked at.
+func TestAssertGoesOn(t *testing.T) {
+	fakes(t, map[string]string{"ostree": "echo 'OSTree:ERROR: assertion failed' >&2; exit 134", "systemctl": "case $* in *is-sys*) echo running;; esac", "findmnt": "echo ro"})
+	list, err := guestShell(t).Assert(t.Context(), Want{Commit: commitA})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Assertion{
+		{Name: "no failed units", OK: true, Want: "running", Got: "running"},
+		{Name: "booted commit", Want: commitA, Got: "ostree admin status in the guest: exit status 134: OSTree:ERROR: assertion failed"},
+		{Name: "read-only /usr", OK: true, Want: "ro", Got: "ro"},
+	}
+	if diff := cmp.Diff(want, list, cmpopts.IgnoreFields(Assertion{}, "MS")); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // An assertion's notes are bounded: a wrong lockfile must not fill the result.
 func TestAssertBoundsNotes(t *testing.T) {
 	fakes(t, map[string]string{"rpm": "seq -f 'pkg%g 0:1-1.noarch' 1 100", "systemctl": "echo running", "findmnt": "echo ro"})

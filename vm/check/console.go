@@ -242,7 +242,7 @@ func (c *Console) await(ctx context.Context, w wait) (string, error) {
 	}
 }
 
-// linger reads what still comes after a sign of trouble, for the error's sake.
+// linger reads what still comes, until it is quiet or for five times as long.
 func (c *Console) linger(ctx context.Context) {
 	quiet := min(time.Second, c.Pace.Silence)
 	for end := time.Now().Add(5 * quiet); time.Now().Before(end); {

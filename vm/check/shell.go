@@ -177,6 +177,7 @@ func (s *Shell) execute(ctx context.Context, within time.Duration, script string
 		}
 		m := done.FindStringSubmatch(line)
 		if m[1] == "" {
+			s.c.linger(ctx)
 			continue
 		}
 		code, err = strconv.Atoi(m[1])
@@ -231,6 +232,7 @@ func (s *Shell) fetch(ctx context.Context, file string) (string, error) {
 		if whole {
 			return text, nil
 		}
+		s.c.linger(ctx) // let what garbled it come to its end
 	}
 	return "", errors.New("reading a command's output from the guest: it arrived garbled each time")
 }
