@@ -3,17 +3,12 @@
 package pool
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/sync/errgroup"
-	"golang.org/x/sys/unix"
 
 	"github.com/nestos/nosa/workspace/proc"
 )
@@ -111,50 +106,4 @@ func repoclosure(t *testing.T, repo string) {
 	if err != nil || strings.Contains(text, "unresolved deps") {
 		t.Errorf("repoclosure: %v\n%s", err, text)
 	}
-}
-
-// BenchmarkConvertToDpkgDeb converts all packages of the pool and unpacks the same
-// files with dpkg-deb, both with one process per processor.
-func BenchmarkConvertToDpkgDeb(b *testing.B) {
-	need(b, "dpkg-deb")
-	o, _ := realPool(b)
-	debs, err := filepath.Glob(filepath.Join(o.Cache, "debs", "*.deb"))
-	if err != nil || len(debs) == 0 {
-		b.Fatalf("no packages in %s: %v", o.Cache, err)
-	}
-	each := func(who int, f func(i int, deb string) error) (wall, cpu time.Duration) {
-		start, before := time.Now(), cpuTime(b, who)
-		g, _ := errgroup.WithContext(context.Background())
-		g.SetLimit(runtime.NumCPU())
-		for i, deb := range debs {
-			g.Go(func() error { return f(i, deb) })
-		}
-		if err := g.Wait(); err != nil {
-			b.Fatal(err)
-		}
-		return time.Since(start), cpuTime(b, who) - before
-	}
-	for b.Loop() {
-		dir := b.TempDir()
-		unpack, unpackCPU := each(unix.RUSAGE_CHILDREN, func(i int, deb string) error {
-			return proc.Run(b.Context(), proc.Cmd{Args: []string{"dpkg-deb", "-x", deb, filepath.Join(dir, fmt.Sprint(i))}})
-		})
-		convert, convertCPU := each(unix.RUSAGE_SELF, func(i int, deb string) error {
-			_, err := Convert(deb, filepath.Join(dir, fmt.Sprint(i)+".rpm"), o.Tables)
-			return err
-		})
-		b.ReportMetric(unpack.Seconds(), "s/dpkg-deb")
-		b.ReportMetric(convert.Seconds(), "s/convert")
-		b.ReportMetric(convert.Seconds()/unpack.Seconds(), "ratio")
-		b.ReportMetric(convertCPU.Seconds()/unpackCPU.Seconds(), "cpu-ratio")
-	}
-}
-
-// cpuTime is what this process or the children that it waited for used.
-func cpuTime(b *testing.B, who int) time.Duration {
-	var u unix.Rusage
-	if err := unix.Getrusage(who, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
