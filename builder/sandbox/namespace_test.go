@@ -137,13 +137,17 @@ chmod 4755 file
 test -z "$(ls /sys)"
 test "$(cat /proc/net/dev | grep -c :)" = 1
 if touch /usr/x 2>/dev/null; then exit 8; fi
+for p in /proc /run/out/proc; do
+	value=$(cat $p/sys/vm/swappiness)
+	if echo $value 2>/dev/null >$p/sys/vm/swappiness; then exit 7; fi
+done
 echo $HOME $SOURCE_DATE_EPOCH $SECRET $(hostname) $(pwd)
 `
 	t.Setenv("SECRET", "host")
 	lines := []string{}
 	s := Sandbox{
 		Proc: support.Proc, Epoch: time.Unix(7, 0), Dir: "/run/out",
-		Binds: []Bind{{Source: root, Target: "/run/out", Writable: true}},
+		Binds: []Bind{{Source: root, Target: "/run/out", Writable: true}}, Chroots: []string{"/run/out"},
 	}
 	err = s.Run(t.Context(), proc.Cmd{Args: []string{"sh", "-c", script}, Line: func(l string) { lines = append(lines, l) }})
 	if err != nil {

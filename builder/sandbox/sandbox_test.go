@@ -20,7 +20,8 @@ const (
 	env  = " --clearenv --setenv PATH /usr/sbin:/usr/bin --setenv LANG C.UTF-8 --setenv HOME /root --setenv TZ UTC --setenv SYSTEMD_OFFLINE 1"
 	caps = " --cap-drop ALL --cap-add CAP_CHOWN --cap-add CAP_DAC_OVERRIDE --cap-add CAP_FOWNER --cap-add CAP_FSETID --cap-add CAP_KILL" +
 		" --cap-add CAP_SETGID --cap-add CAP_SETUID --cap-add CAP_SETPCAP --cap-add CAP_SYS_CHROOT --cap-add CAP_SETFCAP"
-	own = " --dev /dev --proc /proc --tmpfs /sys --tmpfs /run --tmpfs /tmp"
+	own = " --dev /dev --proc /proc --ro-bind /proc/sys /proc/sys --ro-bind-try /proc/fs /proc/fs" +
+		" --ro-bind-try /proc/sysrq-trigger /proc/sysrq-trigger --tmpfs /sys --tmpfs /run --tmpfs /tmp"
 )
 
 func TestArgs(t *testing.T) {
