@@ -71,8 +71,11 @@ func unitName(name string) error {
 	return nil
 }
 
-// DefaultTarget sets what the system boots into.
+// DefaultTarget sets what the system boots into; no name leaves it to the packages.
 func (t Tree) DefaultTarget(name string) error {
+	if name == "" {
+		return nil
+	}
 	if err := unitName(name); err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ func TestConfigure(t *testing.T) {
 	for _, err := range []error{
 		tr.Units([]string{"have.service", "sshd.service"}),
 		tr.DefaultTarget("multi-user.target"),
+		tr.DefaultTarget(""),
 		tr.StateOverlay(),
 		tr.Treefile([]byte("{}")),
 		tr.RemoveFiles([]string{"usr/share/doc", "usr/etc/a/b", "not/there"}),
