@@ -92,10 +92,7 @@ func TestFullKill(t *testing.T) {
 		}
 		<-exited
 		waitNothingLeft(t, n.dir)
-		live, err := job.Live(filepath.Join(n.dir, "tmp", "jobs"))
-		if err != nil || len(live) > 0 {
-			t.Errorf("jobs that seem to run: %v, %v", live, err)
-		}
+		waitUnlocked(t, n.dir)
 		if builds, _ := filepath.Glob(filepath.Join(n.dir, "builds", "12*")); len(builds) > 0 {
 			t.Errorf("a killed build is in builds/: %v", builds)
 		}
@@ -104,6 +101,24 @@ func TestFullKill(t *testing.T) {
 	n.run(0, "check", "--firmware", "bios")
 	if left, _ := filepath.Glob(filepath.Join(n.dir, "tmp", "work", "*")); len(left) > 0 {
 		t.Errorf("scratch directories left: %v", left)
+	}
+}
+
+// waitUnlocked waits until no job of the workspace seems to run. A process that
+// is ending has no command line any more while its files are still open.
+func waitUnlocked(t *testing.T, dir string) {
+	t.Helper()
+	for start := time.Now(); ; {
+		live, err := job.Live(filepath.Join(dir, "tmp", "jobs"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(live) == 0 {
+			return
+		}
+		if time.Since(start) > 5*time.Second {
+			t.Fatalf("still locked: %s", live[0].Info.ID)
+		}
 	}
 }
 
@@ -130,7 +145,7 @@ func waitNothingLeft(t *testing.T, dir string) {
 	t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
 	for {
-		left := processesOf(dir)
+		left := leftIn(dir)
 		if len(left) == 0 {
 			break
 		}
@@ -151,7 +166,7 @@ func waitNothingLeft(t *testing.T, dir string) {
 	}
 }
 
-func processesOf(dir string) []string {
+func leftIn(dir string) []string {
 	var left []string
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, p := range dirs {
