@@ -2,7 +2,9 @@ package builder
 
 import (
 	"errors"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -12,6 +14,7 @@ import (
 	"github.com/nestos/nosa/builder/ostree"
 	"github.com/nestos/nosa/builder/tree"
 	"github.com/nestos/nosa/workspace"
+	"github.com/nestos/nosa/workspace/proc"
 )
 
 func TestTargets(t *testing.T) {
@@ -120,6 +123,34 @@ func TestNotFetchedError(t *testing.T) {
 	}
 	if IsConfigError(e) || !IsConfigError(errors.Join(&compose.NotFoundError{})) {
 		t.Error("only the second is of the configuration")
+	}
+}
+
+// A full filesystem is known whoever says it.
+func TestIsNoSpace(t *testing.T) {
+	for _, err := range []error{
+		syscall.ENOSPC,
+		&os.PathError{Op: "write", Path: "x", Err: syscall.EDQUOT},
+		&compose.SpaceError{Dir: "/x", Needed: 2, Free: 1},
+		&StepError{"commit", &proc.ExitError{Args: []string{"ostree"}, Code: 1, Tail: []string{"error: Writing content object: min-free-space-percent '3%' would be exceeded, at least 4.1 kB requested"}}},
+		&compose.TransactionError{Problems: []string{"installing package bash needs 2MB more space on the / filesystem"}},
+	} {
+		if !IsNoSpace(err) {
+			t.Errorf("%v: not taken for a full filesystem", err)
+		}
+	}
+	if IsNoSpace(&proc.ExitError{Args: []string{"x"}, Code: 1, Tail: []string{"error: no"}}) {
+		t.Error("any failure is taken for a full filesystem")
+	}
+}
+
+func TestCheckSpace(t *testing.T) {
+	if err := checkSpace(t.TempDir(), 1); err != nil {
+		t.Error(err)
+	}
+	var space *compose.SpaceError
+	if err := checkSpace(t.TempDir(), 1<<60); !errors.As(err, &space) || space.Needed != 1<<60 || space.Free <= 0 {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -141,6 +141,13 @@ type InstallPackages struct {
 // Run implements Op.
 func (o *InstallPackages) Run(ctx context.Context, env *Env, r *event.Reporter) error {
 	b := o.build
+	var installed int64
+	for _, p := range b.fetched.Packages {
+		installed += p.InstalledSize
+	}
+	if err := checkSpace(env.Work(), composeSpace(installed)); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(rootDir(env), 0o755); err != nil {
 		return fmt.Errorf("making the root: %w", err)
 	}

@@ -211,6 +211,14 @@ func (m *imageMaker) make(ctx context.Context, r *event.Reporter) (string, error
 	if err != nil {
 		return "", err
 	}
+	copies := int64(1)
+	if strings.HasSuffix(m.name, ".qcow2") {
+		copies = 2
+	}
+	files, inodes := m.tree.Sizes()
+	if err := checkSpace(m.env.Work(), imageSpace(files, inodes, copies)); err != nil {
+		return "", err
+	}
 	if err := os.RemoveAll(m.work); err != nil {
 		return "", fmt.Errorf("clearing the scratch directory: %w", err)
 	}
