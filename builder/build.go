@@ -288,6 +288,9 @@ func externalFiles(m *manifest.Manifest) []string {
 // decide sets id and version of the build.
 func (b *build) decide(env *Env) error {
 	m := b.config.Manifest
+	if err := b.config.checkName().Err(); err != nil {
+		return err
+	}
 	b.version = b.req.Version
 	if b.version == "" {
 		if m.VersionPrefix == "" {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -139,6 +140,28 @@ func (c *Config) layers(ws *workspace.Workspace) (doc.Diagnostics, error) {
 // CodeLayer is the diagnostic of a layer whose directory is not there. It has a
 // code of its own because a config can be checked without its overlays.
 const CodeLayer = "TF038"
+
+// checkName wants a name that can be part of file names and a stateroot.
+func (c *Config) checkName() doc.Diagnostics {
+	m := c.Manifest
+	if systemName.MatchString(m.Rojig.Name) {
+		return nil
+	}
+	at, ok := m.Origins["rojig"]
+	if !ok {
+		at = manifest.Origin{File: m.File, Line: 1, Column: 1}
+	}
+	d := at.Errorf(CodeName, "rojig.name %q: want letters, digits and ._+-, the first a letter or digit", m.Rojig.Name)
+	if m.Rojig.Name == "" {
+		d = at.Errorf(CodeName, "the system has no name: rojig.name is missing")
+	}
+	return doc.Diagnostics{d.WithHint("artifacts, the stateroot and the boot menu are named after it: rojig: {name: nestos, summary: …, license: …}")}
+}
+
+// CodeName is the diagnostic of a manifest without a usable rojig.name.
+const CodeName = "TF039"
+
+var systemName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]*$`)
 
 func overlayDirs(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
