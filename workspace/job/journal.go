@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -162,8 +163,8 @@ func lastEvent(path string) (event.Event, error) {
 		return event.Event{}, fmt.Errorf("reading journal: %w", err)
 	}
 	lines := bytes.Split(data, []byte("\n"))
-	for i := len(lines) - 1; i >= 0; i-- {
-		if e, err := event.Parse(lines[i]); err == nil {
+	for _, line := range slices.Backward(lines) {
+		if e, err := event.Parse(line); err == nil {
 			return e, nil
 		}
 	}

@@ -125,8 +125,7 @@ func Run(ctx context.Context, c Cmd) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		e := &ExitError{Args: c.Args, Code: exit.ExitCode(), Tail: lines.tail}
 		if ws, ok := exit.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 			e.Signal = ws.Signal()
