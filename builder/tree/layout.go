@@ -83,10 +83,37 @@ func (r root) etcToUsr() error {
 		}
 		return errors.New("the tree has neither etc nor usr/etc")
 	}
-	if r.exists("usr/etc") {
-		return errors.New("the tree has both etc and usr/etc: something installed files into /usr/etc")
+	if err := r.mergeEtc(""); err != nil {
+		return err
+	}
+	if err := r.removeAll("usr/etc"); err != nil {
+		return err
 	}
 	return r.move("etc", "usr/etc")
+}
+
+// mergeEtc adds what packages have in dir of /usr/etc to /etc: in a deployment the two are one.
+// CentOS' filesystem has it as an empty directory, npm a link in it that leads to /etc.
+func (r root) mergeEtc(dir string) error {
+	for _, from := range r.glob(path.Join("usr/etc", dir), "*") {
+		name := path.Join(dir, path.Base(from))
+		to := path.Join("etc", name)
+		switch target, err := r.Readlink(from); {
+		case err == nil && (target == "/"+to || path.Join(path.Dir(from), target) == to):
+			continue // goes with the directory
+		case !r.exists(to):
+			if err := r.move(from, to); err != nil {
+				return err
+			}
+		case r.isDir(from) && r.isDir(to):
+			if err := r.mergeEtc(name); err != nil {
+				return err
+			}
+		default:
+			return fmt.Errorf("the packages have both /%s and /%s, which become one file", from, to)
+		}
+	}
+	return nil
 }
 
 // cleanEtc removes locks and backups that programs leave.

@@ -62,6 +62,33 @@ func TestLayout(t *testing.T) {
 	}
 }
 
+func TestLayoutMergesEtc(t *testing.T) {
+	need(t)
+	files := map[string]string{
+		"etc/passwd": testPasswd, "etc/group": testGroup, "etc/npmrc": "N", "etc/d/a": "A",
+		"usr/etc/npmrc": "-> /etc/npmrc", "usr/etc/group": "-> ../../etc/group", "usr/etc/d/b": "B", "usr/etc/new/c": "C",
+	}
+	tr, _ := newTree(t, files)
+	if err := tr.Layout(t.Context(), LayoutOptions{NoMachineID: true}); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"usr/etc/ 0755", "usr/etc/d/ 0755", `usr/etc/d/a 0644 "A"`, `usr/etc/d/b 0644 "B"`, `usr/etc/group 0644 "G"`,
+		"usr/etc/new/ 0755", `usr/etc/new/c 0644 "C"`, `usr/etc/npmrc 0644 "N"`, `usr/etc/passwd 0644 "P"`,
+	}
+	got := list(t, tr.Root, "usr/etc")
+	for i, line := range got {
+		for name, short := range map[string]string{"usr/etc/group": "G", "usr/etc/passwd": "P"} {
+			if strings.HasPrefix(line, name+" ") {
+				got[i] = name + ` 0644 "` + short + `"`
+			}
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestLayoutKinds(t *testing.T) {
 	need(t)
 	for _, tt := range []struct {
@@ -81,7 +108,7 @@ func TestLayoutKinds(t *testing.T) {
 			name: "transient without tmp", more: map[string]string{"etc/ostree/prepare-root.conf": "[root]\ntransient=true\n"},
 			fails: "tmp-is-dir",
 		},
-		{name: "both etc", more: map[string]string{"usr/etc/x": ""}, fails: "both etc and usr/etc"},
+		{name: "both etc", more: map[string]string{"usr/etc/passwd": "Q"}, fails: "both /usr/etc/passwd and /etc/passwd"},
 		{name: "unknown", in: LayoutOptions{OptUsrLocal: "x"}, fails: "want var, root or state-overlay"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
