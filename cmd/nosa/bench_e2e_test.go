@@ -119,7 +119,7 @@ func BenchmarkSample(b *testing.B) {
 // been deleted is slow to make files (it looks at each free inode's time).
 func temp(b *testing.B, work string) string {
 	b.Helper()
-	dir, err := os.MkdirTemp(work, "bench-")
+	dir, err := os.MkdirTemp(work, "bench-") //nolint:usetesting // beside the workspace, and to the end
 	if err != nil {
 		b.Fatal(err)
 	}
