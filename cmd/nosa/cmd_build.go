@@ -4,11 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/nestos/nosa/builder"
-	"github.com/nestos/nosa/workspace/event"
 )
 
 type buildOptions struct {
@@ -29,8 +30,8 @@ qemu (default), metal, metal4k, or ostree for no image.
 When nothing that goes into the commit has changed there is no new build; images
 that are missing are made all the same.` +
 			exitHelp(exitOK, exitFailed, exitUsage, exitConfig, exitNoWorkspace, exitLocked, exitMissing, exitNoSpace, exitCancelled),
-		ValidArgs: []string{"ostree", "qemu", "metal", "metal4k"},
-		Args:      args(cobra.OnlyValidArgs),
+		ValidArgs: buildTargets(),
+		Args:      checkTargets,
 		RunE: func(cmd *cobra.Command, targets []string) error {
 			o.Targets = builder.Targets(targets)
 			o.Offline, o.NoWait = a.flags.offline, a.flags.noWait
@@ -45,16 +46,30 @@ that are missing are made all the same.` +
 	f.BoolVar(&o.plan, "plan", false, "print the steps and what would become of each; run nothing")
 	f.BoolVarP(&o.Force, "force", "f", false, "compose even if nothing has changed")
 	f.BoolVar(&o.Strict, "strict", false, "install only packages that a lockfile names")
-	f.StringVar(&o.Version, "version", "", "the commit's version, instead of the next one of automatic-version-prefix")
+	f.StringVar(&o.Version, "version", "", "the commit's `VERSION`, instead of the next one of automatic-version-prefix")
 	f.StringVar(&o.Parent, "parent", "", "make the `COMMIT` the new commit's parent")
-	f.StringVarP(&o.Tag, "tag", "t", "", "tag the build")
+	f.StringVarP(&o.Tag, "tag", "t", "", "tag the build `NAME`")
 	return cmd
+}
+
+// buildTargets are the words that nosa build takes.
+func buildTargets() []string { return []string{builder.TargetOSTree, "qemu", "metal", "metal4k"} }
+
+func checkTargets(cmd *cobra.Command, list []string) error {
+	for _, word := range list {
+		if !slices.Contains(buildTargets(), word) {
+			return seeHelp(cmd, fmt.Errorf("unknown target %q: want %s", word, alternatives(buildTargets())))
+		}
+	}
+	return nil
 }
 
 // printPlan prints the steps of a build as they stand now.
 func (a *app) printPlan(ctx context.Context, req builder.BuildRequest) error {
+	r := newRenderer(a, "build --plan")
+	defer r.close()
 	env, err := builder.NewEnv(builder.Env{
-		Dir: a.flags.dir, Version: buildVersion(), Job: "plan", Now: a.now, Sink: discard{}, Offline: true,
+		Dir: a.flags.dir, Version: buildVersion(), Job: "plan", Now: a.now, Sink: showSink{r}, Offline: true,
 	})
 	if err != nil {
 		return err
@@ -62,7 +77,7 @@ func (a *app) printPlan(ctx context.Context, req builder.BuildRequest) error {
 	defer func() { _ = env.Discard() }()
 	plan, err := builder.PlanBuild(ctx, env, req)
 	if err != nil {
-		return a.explain(err)
+		return r.explain(err)
 	}
 	steps, err := plan.Describe(ctx, env)
 	if err != nil {
@@ -78,16 +93,11 @@ func (a *app) printPlan(ctx context.Context, req builder.BuildRequest) error {
 		return nil
 	}
 	for _, s := range steps {
-		fmt.Fprintf(a.stdout, "%-8s %-12s %-34s %s\n", s.State, s.Name, s.Title, s.Reason)
+		line := fmt.Sprintf("%-8s %-12s %-34s %s", s.State, s.Name, s.Title, s.Reason)
+		fmt.Fprintln(a.stdout, strings.TrimRight(line, " "))
 	}
 	return nil
 }
-
-// discard is where events go when no job runs.
-type discard struct{}
-
-// Emit implements event.Sink.
-func (discard) Emit(event.Event) {}
 
 // stageBuild is the job of nosa build.
 func stageBuild(ctx context.Context, w *worker) error {

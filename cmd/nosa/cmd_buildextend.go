@@ -12,16 +12,20 @@ import (
 func newBuildextendCommand(a *app, kind string) *cobra.Command {
 	req := builder.ImageRequest{Types: []string{kind}}
 	about := map[string]string{
-		"qemu":    "a qcow2 for virtual machines",
-		"metal":   "a raw disk with 512-byte sectors",
-		"metal4k": "a raw disk with 4096-byte sectors (UEFI only)",
+		"qemu":    "the qemu image of a build: a qcow2",
+		"metal":   "the metal image of a build: a raw disk",
+		"metal4k": "the metal4k image: as metal, 4096-byte sectors",
 	}[kind]
+	more := ""
+	if kind == "metal4k" {
+		more = "It boots on UEFI only. "
+	}
 	cmd := &cobra.Command{
 		Use:     "buildextend-" + kind,
-		Short:   "Make the " + kind + " image of a build: " + about,
+		Short:   "Make " + about,
 		GroupID: groupBuild,
-		Args:    args(cobra.NoArgs),
-		Long: "Make the " + kind + " image of a build: " + about + ".\nIt is made from the build alone, never from the working tree." +
+		Args:    words(0, 0),
+		Long: "Make " + about + ".\n" + more + "It is made from the build alone, never from the working tree." +
 			exitHelp(exitOK, exitFailed, exitNoWorkspace, exitLocked, exitMissing, exitNoSpace, exitCancelled),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			req.NoWait = a.flags.noWait

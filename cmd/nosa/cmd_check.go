@@ -37,7 +37,7 @@ func newCheckCommand(a *app) *cobra.Command {
 		Use:     "check",
 		Short:   "Boot a build's image and look",
 		GroupID: groupBuild,
-		Args:    args(cobra.NoArgs),
+		Args:    words(0, 0),
 		Long: `Boot an image of a build in QEMU, log in over the serial console, and look: the
 booted commit, the packages, the overlays' files, failed units, the boot
 partition, the sector size. The image is not written to. The result is kept in

@@ -11,6 +11,13 @@ import (
 	"github.com/nestos/nosa/workspace/job"
 )
 
+// cleaned is the answer of nosa clean --output json.
+type cleaned struct {
+	Removed []string `json:"removed"` // below the workspace
+	Tagged  []string `json:"tagged,omitempty"`
+	Freed   int64    `json:"freed"` // bytes
+}
+
 type cleanOptions struct{ all, force bool }
 
 func newCleanCommand(a *app) *cobra.Command {
@@ -19,7 +26,7 @@ func newCleanCommand(a *app) *cobra.Command {
 		Use:     "clean",
 		Short:   "Remove builds and temporary files",
 		GroupID: groupWork,
-		Args:    args(cobra.NoArgs),
+		Args:    words(0, 0),
 		Long: `Remove builds/ and tmp/, with --all the cache too. The config, the overrides and
 the pool stay, and so do tagged builds unless --force is given. Refuses while a
 job or a VM runs in the workspace.` + exitHelp(exitOK, exitFailed, exitNoWorkspace, exitLocked),
@@ -49,12 +56,12 @@ func (a *app) runClean(ctx context.Context, o cleanOptions) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.stdout, "freed %s\n", done.Freed)
+	text := "freed " + done.Freed.String()
 	if len(done.Tagged) > 0 {
-		fmt.Fprintf(a.stdout, "kept, being tagged: %s\n", strings.Join(done.Tagged, ", "))
+		text += "\nkept, being tagged: " + strings.Join(done.Tagged, ", ") + " (--force removes them)"
 	}
 	if !o.all {
-		fmt.Fprintln(a.stdout, "the cache stays (--all removes it)")
+		text += "\nthe cache stays (--all removes it)"
 	}
-	return nil
+	return a.answer(cleaned{done.Removed, done.Tagged, int64(done.Freed)}, text)
 }

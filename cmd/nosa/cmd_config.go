@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -11,11 +10,11 @@ import (
 )
 
 func newConfigCommand(a *app) *cobra.Command {
-	cmd := &cobra.Command{Use: "config", Short: "The config repository", GroupID: groupWork, Args: args(cobra.NoArgs)}
+	cmd := &cobra.Command{Use: "config", Short: "The config repository", GroupID: groupWork, Args: words(0, 0)}
 	cmd.AddCommand(&cobra.Command{
 		Use:   "pull",
 		Short: "Fast-forward src/config and say what changed",
-		Args:  args(cobra.NoArgs),
+		Args:  words(0, 0),
 		Long: "Fetch the branch of src/config and fast-forward to it. Local changes are never\noverwritten: a checkout that has some is refused." +
 			exitHelp(exitOK, exitFailed, exitNoWorkspace),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runConfigPull(cmd.Context()) },
@@ -32,13 +31,12 @@ func (a *app) runConfigPull(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if got.Before == got.After {
-		fmt.Fprintln(a.stdout, "up to date:", got.After)
-		return nil
+	text := "up to date: " + got.After
+	if got.Before != got.After {
+		text = got.Before + ".." + got.After
 	}
-	fmt.Fprintf(a.stdout, "%s..%s\n", got.Before, got.After)
 	for _, line := range append(got.Commits, got.Files...) {
-		fmt.Fprintln(a.stdout, " ", event.Clean(line))
+		text += "\n  " + event.Clean(line)
 	}
-	return nil
+	return a.answer(got, text)
 }

@@ -14,7 +14,7 @@ func newFetchCommand(a *app) *cobra.Command {
 		Use:     "fetch",
 		Short:   "Resolve the packages and download them",
 		GroupID: groupBuild,
-		Args:    args(cobra.NoArgs),
+		Args:    words(0, 0),
 		Long: `Resolve the manifest's packages against the repositories and download what is
 not in the cache yet. After it, nosa build needs no network.` +
 			exitHelp(exitOK, exitFailed, exitConfig, exitNoWorkspace, exitLocked, exitMissing, exitNoSpace, exitCancelled),

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -30,13 +31,13 @@ func newInitCommand(a *app) *cobra.Command {
 		Use:     "init (--sample | GITURL | /PATH) [SUBDIR]",
 		Short:   "Make this directory a workspace",
 		GroupID: groupWork,
-		Args:    args(cobra.MaximumNArgs(2)),
+		Args:    words(0, 2),
 		Long: `Make the current directory (or that of -C) a workspace of a config repository: a
 git URL is cloned, an absolute path is linked. SUBDIR is where in it the config
 lies: released NestOS configs lie in NestOS-For-Container. --sample takes the
 config that comes with nosa, whose packages nosa pool create makes.` +
 			exitHelp(exitOK, exitFailed, exitUsage, exitMissing, exitCancelled),
-		RunE: func(cmd *cobra.Command, list []string) error { return a.runInit(cmd.Context(), req, list) },
+		RunE: func(cmd *cobra.Command, list []string) error { return a.runInit(cmd, req, list) },
 	}
 	f := cmd.Flags()
 	f.BoolVar(&req.Sample, "sample", false, "take the config that comes with nosa")
@@ -50,7 +51,7 @@ config that comes with nosa, whose packages nosa pool create makes.` +
 	return cmd
 }
 
-func (a *app) runInit(ctx context.Context, req initRequest, list []string) error {
+func (a *app) runInit(cmd *cobra.Command, req initRequest, list []string) error {
 	var err error
 	if req.Dir, err = filepath.Abs(a.flags.dir); err != nil {
 		return fmt.Errorf("finding the directory: %w", err)
@@ -59,11 +60,12 @@ func (a *app) runInit(ctx context.Context, req initRequest, list []string) error
 	case req.Sample && len(list) > 0:
 		return usageError{fmt.Errorf("--sample and %s: want one of them", list[0])}
 	case !req.Sample && len(list) == 0:
-		return usageError{fmt.Errorf("want --sample, a git URL or an absolute path")}
+		return seeHelp(cmd, errors.New("want --sample, a git URL or an absolute path"))
 	case len(list) > 0:
 		req.Options.Source = list[0]
-		if strings.HasPrefix(list[0], ".") {
-			return usageError{fmt.Errorf("%s: want an absolute path", list[0])}
+		if _, err := os.Stat(list[0]); err == nil && !filepath.IsAbs(list[0]) || strings.HasPrefix(list[0], ".") {
+			abs, _ := filepath.Abs(list[0])
+			return seeHelp(cmd, fmt.Errorf("%s: want a git URL or an absolute path, such as %s", list[0], abs))
 		}
 	}
 	if len(list) > 1 {
@@ -72,7 +74,15 @@ func (a *app) runInit(ctx context.Context, req initRequest, list []string) error
 	if sock := os.Getenv("SSH_AUTH_SOCK"); sock != "" {
 		req.Options.GitEnv = []string{"SSH_AUTH_SOCK=" + sock}
 	}
-	return a.runStage(ctx, stageRun{jobs: filepath.Join(req.Dir, "tmp", "jobs"), name: "init", request: req})
+	err = a.runStage(cmd.Context(), stageRun{jobs: filepath.Join(req.Dir, "tmp", "jobs"), name: "init", request: req})
+	if err == nil && a.flags.output == "text" && !a.flags.quiet {
+		next := "nosa fetch"
+		if req.Sample {
+			next = "nosa pool create, then nosa fetch"
+		}
+		fmt.Fprintln(a.stderr, "  next: "+next)
+	}
+	return err
 }
 
 // stageInit is the job of nosa init.

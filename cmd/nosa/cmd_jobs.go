@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/spf13/cobra"
 
 	"github.com/nestos/nosa/workspace"
@@ -26,7 +27,7 @@ func newJobsCommand(a *app) *cobra.Command {
 		Use:     "jobs",
 		Short:   "List, follow and cancel the workspace's jobs",
 		GroupID: groupLook,
-		Args:    args(cobra.NoArgs),
+		Args:    words(0, 0),
 		Long:    "List the jobs of this workspace, newest first: what runs, and how the others ended.\nAn ID may be shortened to its start or its last four digits." + exitHelp(exitOK, exitFailed, exitNoWorkspace),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.runJobs(cmd.Context(), o) },
 	}
@@ -52,7 +53,10 @@ func (a *app) runJobs(ctx context.Context, o jobsOptions) error {
 		if st.State != job.Running {
 			return fmt.Errorf("%s has ended already: %s", st.Info.ID, st.State)
 		}
-		return job.Cancel(st.Dir)
+		if err := job.Cancel(st.Dir); err != nil {
+			return err
+		}
+		return a.answer(st, "asked "+string(st.Info.ID)+" to end")
 	}
 	list, err := job.List(ws.JobsDir())
 	if err != nil {
@@ -75,29 +79,45 @@ func (a *app) printJobs(list []job.Status) error {
 		fmt.Fprintln(a.stderr, "No jobs yet.")
 		return nil
 	}
-	tw := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "ID\tSTAGE\tSTATE\tTIME\tBY\tSAYS")
+	var table strings.Builder
+	tw := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "ID\tSTATE\tTIME\tBY\tSAYS")
 	for _, st := range list {
 		took := time.Duration(st.Last.MS) * time.Millisecond
 		if st.State == job.Running {
 			took = a.now().Sub(st.Info.Created)
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", st.Info.ID, st.Info.Stage, st.State, took.Round(time.Second), st.Info.User, lastWords(st.Last))
+		state := string(st.State)
+		if st.State == job.Failed && st.Last.Code == exitCancelled {
+			state = "cancelled"
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", st.Info.ID, state, took.Round(time.Second), st.Info.User, lastWords(st.Last))
 	}
 	if err := tw.Flush(); err != nil {
 		return fmt.Errorf("printing jobs: %w", err)
 	}
+	for line := range strings.Lines(table.String()) {
+		line = strings.TrimRight(line, " \n")
+		if a.outWidth > 0 {
+			line = ansi.Truncate(line, a.outWidth, "…")
+		}
+		fmt.Fprintln(a.stdout, line)
+	}
 	return nil
 }
 
-// lastWords is what a job's last event tells in a table.
+// lastWords is what a job's last event tells in a table: one line.
 func lastWords(e event.Event) string {
 	text := e.Text
+	if e.Code == exitCancelled {
+		return "" // its state says it
+	}
 	if text == "" {
 		text = strings.TrimSpace(e.Step + " " + amount(e))
 	}
-	if len(text) > 80 {
-		text = text[:80]
+	text, _, _ = strings.Cut(text, "\n")
+	if e.Kind == event.Fail && e.Path != "" && !strings.HasPrefix(text, e.Path) {
+		text = e.Path + ": " + text
 	}
 	return event.Clean(strings.ToValidUTF8(text, ""))
 }
@@ -109,6 +129,7 @@ func (a *app) followJob(ctx context.Context, jobs, id string) error {
 		return err
 	}
 	r := newRenderer(a, st.Info.Stage)
+	r.watchLog(st.Dir)
 	defer r.close()
 	var last event.Event
 	ended, err := job.Follow(ctx, st.Dir, func(e event.Event) {

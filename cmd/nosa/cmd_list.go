@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -18,7 +19,7 @@ func newListCommand(a *app) *cobra.Command {
 		Aliases: []string{"ls"},
 		Short:   "List the builds and what they hold",
 		GroupID: groupLook,
-		Args:    args(cobra.NoArgs),
+		Args:    words(0, 0),
 		Long:    "List the builds of this workspace, newest first: when, from which config, which\nartifacts with their sizes. Sparse images show what they take on disk too." + exitHelp(exitOK, exitFailed, exitNoWorkspace),
 		RunE:    func(*cobra.Command, []string) error { return a.runList() },
 	}
@@ -75,8 +76,11 @@ func (a *app) printBuild(l workspace.Listed) {
 		if g := arch.Config; g != nil {
 			fmt.Fprintf(a.stdout, "   Config     %s (%.12s)%s\n", event.Clean(g.Branch), g.Commit, map[bool]string{true: " dirty"}[g.Dirty == "true"])
 		}
+		if len(arch.Artifacts) > 0 {
+			fmt.Fprintf(a.stdout, "   Files in   %s\n", filepath.Dir(arch.Artifacts[0].Path))
+		}
 		for _, f := range arch.Artifacts {
-			fmt.Fprintf(a.stdout, "   %-14s %9s  %s%s\n", f.Type, event.Bytes(f.Size), f.Path, fileNote(f))
+			fmt.Fprintf(a.stdout, "     %-10s %9s  %s%s\n", f.Type, event.Bytes(f.Size), filepath.Base(f.Path), fileNote(f))
 		}
 	}
 }

@@ -16,7 +16,7 @@ func newManCommand(root *cobra.Command) *cobra.Command {
 		Use:     "man DIR",
 		Short:   "Write the man pages to DIR",
 		GroupID: groupLook,
-		Args:    args(cobra.ExactArgs(1)),
+		Args:    words(1, 1),
 		RunE: func(_ *cobra.Command, list []string) error {
 			if err := os.MkdirAll(list[0], 0o755); err != nil {
 				return fmt.Errorf("writing man pages: %w", err)

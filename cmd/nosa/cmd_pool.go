@@ -31,7 +31,7 @@ func newPoolCommand(a *app) *cobra.Command {
 		Use:     "pool",
 		Short:   "The sample's package repository",
 		GroupID: groupWork,
-		Args:    args(cobra.NoArgs),
+		Args:    words(0, 0),
 	}
 	cmd.AddCommand(newPoolCreateCommand(a))
 	return cmd
@@ -42,7 +42,7 @@ func newPoolCreateCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create [DIR]",
 		Short: "Make an RPM repository from Debian packages",
-		Args:  args(cobra.MaximumNArgs(1)),
+		Args:  words(0, 1),
 		Long: `Fetch the sample's packages from a Debian mirror, turn each into an RPM with its
 real name, version and requirements, and make a repository with signed metadata
 of them, in DIR or in the workspace's pool/. The host's package database is not

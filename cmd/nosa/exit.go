@@ -6,7 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"syscall"
+	"os"
+	"strings"
 
 	"github.com/nestos/nosa/builder"
 	"github.com/nestos/nosa/workspace/event"
@@ -70,7 +71,7 @@ func exitCode(err error) int {
 		return max(stage.event.Code, exitFailed)
 	case errors.Is(err, context.Canceled), errors.Is(err, job.ErrCancelled), errors.Is(err, errInterrupted):
 		return exitCancelled
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+	case builder.IsNoSpace(err):
 		return exitNoSpace
 	}
 	for _, rule := range exitRules() {
@@ -95,12 +96,35 @@ func hintOf(err error) string {
 		}
 	}
 	switch {
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+	case builder.IsNoSpace(err):
 		return "free some space; `nosa clean --all` drops what can be made again"
 	case errors.Is(err, fs.ErrPermission):
 		return "builds need root or the container, and a workspace that belongs to the caller"
 	}
 	return ""
+}
+
+// wantsJSON finds --output json on a command line that could not be parsed.
+func wantsJSON(args []string) bool {
+	for i, arg := range args {
+		if arg == "--output=json" || arg == "--output" && i+1 < len(args) && args[i+1] == "json" {
+			return true
+		}
+	}
+	return false
+}
+
+// answer prints what a command without a job did: a sentence, or with
+// --output json data.
+func (a *app) answer(data any, sentence string) error {
+	if a.flags.output != "json" {
+		fmt.Fprintln(a.stdout, sentence)
+		return nil
+	}
+	if err := json.NewEncoder(a.stdout).Encode(data); err != nil {
+		return fmt.Errorf("printing the answer: %w", err)
+	}
+	return nil
 }
 
 // report prints an error for the person and gives its exit code. What a stage
@@ -111,13 +135,15 @@ func (a *app) report(err error) int {
 	if err == nil || errors.As(err, &stage) {
 		return code
 	}
-	if a.flags.output == "json" {
+	if a.flags.output == "json" || wantsJSON(os.Args[1:]) {
 		_ = json.NewEncoder(a.stdout).Encode(event.Event{
 			V: event.Version, Time: a.now().UTC(), Kind: event.Fail, Code: code, Text: err.Error(), Hint: hintOf(err),
 		})
 		return code
 	}
-	fmt.Fprintf(a.stderr, "nosa: %v\n", err)
+	for i, line := range strings.Split(err.Error(), "\n") {
+		fmt.Fprintf(a.stderr, "%s%s\n", map[bool]string{true: "nosa: ", false: "  "}[i == 0], event.Clean(line))
+	}
 	if hint := hintOf(err); hint != "" {
 		fmt.Fprintf(a.stderr, "  next: %s\n", hint)
 	}

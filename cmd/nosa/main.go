@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -25,13 +26,22 @@ type app struct {
 	stdout, stderr io.Writer
 	tty            bool // stderr is a terminal: live progress may be drawn
 	width          int  // of that terminal, in cells
+	outWidth       int  // of stdout, in cells; 0 when it is no terminal
 	now            func() time.Time
 	flags          globalFlags
 	// again gets a value at the second Ctrl-C: kill, do not ask.
 	again <-chan os.Signal
 }
 
-func main() {
+func main() { os.Exit(run()) }
+
+// run reads the surroundings, runs the command line and gives its exit code.
+func run() int {
+	// mke2fs and others lie where a user's PATH often does not look.
+	if err := os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin"); err != nil {
+		fmt.Fprintln(os.Stderr, "nosa:", err)
+		return exitFailed
+	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	again := make(chan os.Signal, 2)
@@ -48,7 +58,10 @@ func main() {
 			a.width = w
 		}
 	}
-	os.Exit(a.main(ctx, os.Args[1:]))
+	if w, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil {
+		a.outWidth = w
+	}
+	return a.main(ctx, os.Args[1:])
 }
 
 // main runs one command line and gives its exit code.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/nestos/nosa/workspace/doc"
 	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/proc"
 )
@@ -26,6 +27,9 @@ type renderer struct {
 	titles  map[string]string
 	running []*running
 	ticker  *time.Ticker
+	dir     string          // the workspace's: where the files of problems lie
+	said    map[string]bool // places, and places with their text, that were shown
+	tail    *logTail        // nil: the programs' output is not shown
 }
 
 // running is a step that has begun and not ended.
@@ -39,7 +43,7 @@ type running struct {
 const liveEvery = 200 * time.Millisecond
 
 func newRenderer(a *app, stage string) *renderer {
-	r := &renderer{a: a, stage: stage, started: a.now(), titles: map[string]string{}, ticker: time.NewTicker(liveEvery)}
+	r := &renderer{a: a, stage: stage, started: a.now(), titles: map[string]string{}, said: map[string]bool{}, dir: a.flags.dir, ticker: time.NewTicker(liveEvery)}
 	r.color = a.flags.color == "always" || (a.flags.color == "auto" && a.tty && os.Getenv("NO_COLOR") == "")
 	return r
 }
@@ -48,6 +52,7 @@ func (r *renderer) tick() <-chan time.Time { return r.ticker.C }
 
 func (r *renderer) close() {
 	r.ticker.Stop()
+	r.programs()
 	r.erase()
 }
 
@@ -69,9 +74,13 @@ func (r *renderer) note(text string) {
 // show handles one event.
 func (r *renderer) show(e event.Event) {
 	if r.json() {
+		if e.V == 0 { // of this process, not from a journal
+			e.V, e.Time = event.Version, r.a.now().UTC()
+		}
 		_ = json.NewEncoder(r.a.stdout).Encode(e)
 		return
 	}
+	r.programs()
 	switch e.Kind {
 	case event.Plan:
 		r.titles[e.Step] = e.Title
@@ -109,8 +118,7 @@ func (r *renderer) step(e event.Event) {
 	case event.Done:
 		r.drop(e.Step)
 		if !r.a.flags.quiet {
-			took := (time.Duration(e.MS) * time.Millisecond).Round(100 * time.Millisecond)
-			r.line(r.a.stderr, r.paint(green, "✓")+" "+r.columns(r.title(e.Step), e.Text, took.String()))
+			r.line(r.a.stderr, r.paint(green, "✓")+" "+r.columns(r.title(e.Step), e.Text, duration(e.MS)))
 		}
 	case event.Unknown:
 	}
@@ -119,49 +127,46 @@ func (r *renderer) step(e event.Event) {
 // columns aligns a step's title, what it came to and how long it took.
 func (r *renderer) columns(title, text, took string) string {
 	pad := func(s string, w int) string { return s + strings.Repeat(" ", max(0, w-ansi.StringWidth(s))) }
-	return strings.TrimRight(pad(title, 34)+" "+strings.Repeat(" ", max(0, 8-len(took)))+took+"  "+text, " ")
+	return strings.TrimRight(pad(title, 27)+" "+strings.Repeat(" ", max(0, 6-len(took)))+took+"  "+text, " ")
 }
 
+// log shows what a person should see: problems once, whoever repeats them.
 func (r *renderer) log(e event.Event) {
-	if r.a.flags.quiet && e.Level != event.Error {
+	key := e.Path + "\n" + e.Text
+	if r.a.flags.quiet && e.Level != event.Error || e.Path != "" && r.said[key] {
+		return
+	}
+	if e.Path != "" && e.Level != event.Info {
+		r.said[key], r.said[e.Path] = true, true
+		severity := map[event.Level]doc.Severity{event.Warn: doc.Warning, event.Error: doc.Error}[e.Level]
+		r.problem(doc.Diagnostic{Severity: severity, Code: e.Reason, Origin: origin(e.Path), Message: e.Text, Hint: e.Hint})
+		r.line(r.a.stderr, "")
 		return
 	}
 	label := map[event.Level]string{event.Info: "", event.Warn: r.paint(yellow, "warning") + "  ", event.Error: r.paint(red, "error") + "  "}[e.Level]
-	where := ""
 	if e.Path != "" {
-		where = e.Path + ": "
+		label += e.Path + ": "
 	}
-	r.line(r.a.stderr, "  "+label+where+e.Text)
+	r.line(r.a.stderr, "  "+label+e.Text)
 	if e.Hint != "" {
 		r.line(r.a.stderr, "         "+e.Hint)
 	}
 }
 
 func (r *renderer) finish(e event.Event) {
-	took := (time.Duration(e.MS) * time.Millisecond).Round(100 * time.Millisecond)
-	text := r.stage + " done in " + took.String()
+	if r.a.flags.quiet {
+		return
+	}
+	text := r.stage + " done in " + duration(e.MS)
 	if e.Text != "" {
-		text = e.Text + " (" + took.String() + ")"
+		text = e.Text + " (" + duration(e.MS) + ")"
 	}
 	r.line(r.a.stderr, r.paint(green, text))
 }
 
-func (r *renderer) fail(e event.Event) {
-	where := ""
-	if e.Path != "" {
-		where = e.Path + ": "
-	}
-	if e.Step != "" {
-		where += r.title(e.Step) + ": "
-	}
-	r.line(r.a.stderr, "nosa: "+r.stage+": "+r.paint(red, where+e.Text))
-	if e.Hint != "" {
-		r.line(r.a.stderr, "  next: "+e.Hint)
-	}
-}
-
 // redraw draws the live line: what runs, how far, since when.
 func (r *renderer) redraw() {
+	r.programs()
 	if !r.a.tty || r.a.flags.quiet || r.json() || len(r.running) == 0 {
 		return
 	}
@@ -232,6 +237,16 @@ func amount(e event.Event) string {
 		return one(e.Done) + " of " + one(e.Total) + " " + string(e.Unit)
 	}
 	return one(e.Done) + " " + string(e.Unit)
+}
+
+// duration is how long something took, in at most seven characters below ten
+// hours: "1.2s", "2m5s".
+func duration(ms int64) string {
+	d := time.Duration(ms) * time.Millisecond
+	if d >= time.Minute {
+		return d.Round(time.Second).String()
+	}
+	return d.Round(100 * time.Millisecond).String()
 }
 
 func clock(d time.Duration) string {

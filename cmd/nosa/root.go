@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -35,15 +36,18 @@ func newRootCommand(a *app) *cobra.Command {
 		Long: `nosa turns RPMs and a config repository into an OSTree commit, disk images
 bound to that commit, and a system that boots.
 
-The usual way: nosa init --sample, nosa pool create, nosa fetch, nosa build, nosa check.`,
+The usual way: nosa init --sample, nosa pool create, nosa fetch, nosa build,
+nosa check.`,
 		Version:           buildVersion(),
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.flags.check() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return errors.Join(a.flags.check(), checkGroups(cmd))
+		},
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w\nSee '%s --help'", err, cmd.CommandPath())}
+		return seeHelp(cmd, err)
 	})
 	root.AddGroup(
 		&cobra.Group{ID: groupWork, Title: "Workspace:"},
@@ -59,15 +63,21 @@ The usual way: nosa init --sample, nosa pool create, nosa fetch, nosa build, nos
 	)
 	root.SetHelpCommandGroupID(groupLook)
 	root.SetCompletionCommandGroupID(groupLook)
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range append(root.Commands(), root) {
+		if cmd.HasSubCommands() {
+			needSubcommand(cmd)
+		}
+	}
 	return root
 }
 
 func (f *globalFlags) add(root *cobra.Command) {
 	p := root.PersistentFlags()
-	p.StringVarP(&f.dir, "directory", "C", ".", "the workspace `DIR`")
-	p.StringVar(&f.backend, "backend", envOr("NOSA_BACKEND", "auto"), "where builds run: auto or local")
-	p.StringVar(&f.output, "output", envOr("NOSA_OUTPUT", "text"), "text, or json: one event or answer a line")
-	p.StringVar(&f.color, "color", envOr("NOSA_COLOR", "auto"), "auto, always or never")
+	p.StringVarP(&f.dir, "directory", "C", ".", "the workspace is `DIR`")
+	p.StringVar(&f.backend, "backend", envOr("NOSA_BACKEND", "auto"), "run builds `WHERE`: auto or local")
+	p.StringVar(&f.output, "output", envOr("NOSA_OUTPUT", "text"), "print as `FORMAT`: text, or json lines")
+	p.StringVar(&f.color, "color", envOr("NOSA_COLOR", "auto"), "use colours `WHEN`: auto, always or never")
 	p.BoolVarP(&f.quiet, "quiet", "q", false, "print only the result and errors")
 	p.BoolVarP(&f.verbose, "verbose", "v", false, "print the output of the programs too")
 	p.BoolVar(&f.noWait, "no-wait", false, "fail at once when another job holds a lock")
@@ -85,7 +95,7 @@ func (f *globalFlags) check() error {
 		{"color", f.color, []string{"auto", "always", "never"}},
 	} {
 		if !slices.Contains(c.allowed, c.value) {
-			return usageError{fmt.Errorf("--%s %q: want one of %v", c.flag, c.value, c.allowed)}
+			return usageError{fmt.Errorf("--%s %q: want %s", c.flag, c.value, alternatives(c.allowed))}
 		}
 	}
 	return nil
@@ -98,14 +108,65 @@ func envOr(key, otherwise string) string {
 	return otherwise
 }
 
-// exactArgs and friends of cobra print an error without the usage exit code.
-func args(check cobra.PositionalArgs) cobra.PositionalArgs {
+// alternatives is a list for people: "a, b or c".
+func alternatives(list []string) string {
+	last := len(list) - 1
+	if last < 1 {
+		return strings.Join(list, "")
+	}
+	return strings.Join(list[:last], ", ") + " or " + list[last]
+}
+
+// seeHelp makes a usage error of err and says where to read on.
+func seeHelp(cmd *cobra.Command, err error) error {
+	return usageError{fmt.Errorf("%w\nSee '%s --help'", err, cmd.CommandPath())}
+}
+
+// words takes at least need and at most most words after the command, which
+// Use names.
+func words(need, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, list []string) error {
-		if err := check(cmd, list); err != nil {
-			return usageError{fmt.Errorf("%w\nSee '%s --help'", err, cmd.CommandPath())}
+		switch {
+		case len(list) < need:
+			_, missing, _ := strings.Cut(cmd.Use, " ")
+			return seeHelp(cmd, fmt.Errorf("want %s", missing))
+		case len(list) > most:
+			return seeHelp(cmd, fmt.Errorf("unexpected word %q", list[most]))
 		}
 		return nil
 	}
+}
+
+// needSubcommand makes cmd, which does nothing by itself, print its help, and
+// refuse a word that is none of its commands.
+func needSubcommand(cmd *cobra.Command) {
+	cmd.DisableFlagsInUseLine = true
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	cmd.Args = func(cmd *cobra.Command, list []string) error {
+		if len(list) == 0 {
+			return nil
+		}
+		err := fmt.Errorf("unknown command %q", list[0])
+		if near := cmd.SuggestionsFor(list[0]); len(near) > 0 {
+			err = fmt.Errorf("unknown command %q: did you mean %s?", list[0], alternatives(near))
+		}
+		return seeHelp(cmd, err)
+	}
+}
+
+// checkGroups refuses flags that exclude each other. cobra's own text is for
+// programmers; which flags were given is in its last brackets.
+func checkGroups(cmd *cobra.Command) error {
+	err := cmd.ValidateFlagGroups()
+	if err == nil {
+		return nil
+	}
+	if _, given, ok := strings.Cut(err.Error(), "; ["); ok {
+		given, _, _ = strings.Cut(given, "]")
+		err = fmt.Errorf("want only one of --%s", strings.ReplaceAll(given, " ", ", --"))
+	}
+	return seeHelp(cmd, err)
 }
 
 // usageError is a command line that cannot be meant.

@@ -65,6 +65,7 @@ func (a *app) runStage(ctx context.Context, s stageRun) error {
 	w := follower{app: a, job: j, kill: cmd.Process.Kill, exited: make(chan struct{})}
 	go func() { _ = cmd.Wait(); close(w.exited) }()
 	r := newRenderer(a, s.name)
+	r.watchLog(j.Dir)
 	r.fence(fence)
 	last, err := w.follow(ctx, r)
 	r.close()
@@ -163,7 +164,7 @@ func (a *app) sayLost(ctx context.Context, j *job.Job) error {
 	if err != nil {
 		return err
 	}
-	e := event.Event{Kind: event.Fail, Code: exitFailed, Text: "the worker was killed", Hint: "its last output: " + filepath.Join(j.Dir, "log")}
+	e := event.Event{Kind: event.Fail, Code: exitFailed, Text: "the worker was killed", Hint: "look at its last output in " + filepath.Join(j.Dir, "log")}
 	if ctx.Err() != nil {
 		e = event.Event{Kind: event.Fail, Code: exitCancelled, Text: "cancelled"}
 	}
@@ -216,16 +217,14 @@ func fencesFor(ws *workspace.Workspace, request any) []proc.Fence {
 
 func openWorkspace(dir string) (*workspace.Workspace, error) { return workspace.Open(dir) }
 
-// explain prints the diagnostics of a configuration error that no job printed.
-func (a *app) explain(err error) error {
-	var problems doc.Diagnostics
-	if !errors.As(err, &problems) {
+// explain shows why a command without a job failed over the configuration.
+func (r *renderer) explain(err error) error {
+	if _, ok := errors.AsType[doc.Diagnostics](err); !ok {
 		return err
 	}
-	r := newRenderer(a, "")
-	defer r.close()
-	n := sayDiagnostics(problems, showSink{r})
-	return stageFailed{event.Event{Kind: event.Fail, Code: exitConfig, Text: fmt.Sprintf("%d problems in the configuration", n)}}
+	fail := failEvent(err, showSink{r})
+	r.show(fail)
+	return stageFailed{fail}
 }
 
 // showSink shows events of this process.

@@ -71,27 +71,31 @@ func failEvent(err error, sink event.Sink) event.Event {
 		e.Hint = missing.Install()
 	}
 	if problems, ok := errors.AsType[doc.Diagnostics](err); ok {
-		n := sayDiagnostics(problems, sink)
-		e.Text, e.Hint = fmt.Sprintf("%d problems in the configuration", n), ""
-		if n == 1 {
-			e.Text = "1 problem in the configuration"
+		n, first := sayDiagnostics(problems, sink)
+		e.Text, e.Hint, e.Path = "1 problem in the configuration: "+first.Message, "", first.Origin.String()
+		if n > 1 {
+			e.Text = fmt.Sprintf("%d problems in the configuration, the first: %s", n, first.Message)
 		}
+	} else if place := inlinePlaces().FindStringSubmatch(e.Text); place != nil {
+		e.Path = place[1]
 	}
 	if e.Code == exitCancelled {
-		e.Text, e.Hint = "cancelled", ""
+		e.Text, e.Hint, e.Path = "cancelled", "", ""
 	}
 	return e
 }
 
-// sayDiagnostics makes events of diagnostics and gives the number of errors.
-func sayDiagnostics(list doc.Diagnostics, sink event.Sink) int {
-	errs := 0
+// sayDiagnostics makes events of diagnostics, their codes as reasons, and gives
+// the number of errors and the first of them.
+func sayDiagnostics(list doc.Diagnostics, sink event.Sink) (errs int, first doc.Diagnostic) {
 	for _, d := range list {
 		level := event.Info
 		switch d.Severity {
 		case doc.Error:
 			level = event.Error
-			errs++
+			if errs++; errs == 1 {
+				first = d
+			}
 		case doc.Warning:
 			level = event.Warn
 		case doc.Note:
@@ -100,9 +104,9 @@ func sayDiagnostics(list doc.Diagnostics, sink event.Sink) int {
 		if len(d.Chain) > 0 {
 			text += fmt.Sprintf(" (included by %s)", d.Chain[len(d.Chain)-1])
 		}
-		sink.Emit(event.Event{Kind: event.Log, Level: level, Path: d.Origin.String(), Text: text, Hint: d.Hint})
+		sink.Emit(event.Event{Kind: event.Log, Level: level, Path: d.Origin.String(), Text: text, Hint: d.Hint, Reason: d.Code})
 	}
-	return errs
+	return errs, first
 }
 
 // env makes the surroundings of a stage of the workspace that the job lies in.

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/nestos/nosa/workspace/doc"
+	"github.com/nestos/nosa/workspace/event"
+)
+
+// maxSource bounds the files that are read for an excerpt.
+const maxSource = 1 << 20
+
+// placePattern is file:line:column at the end of a text.
+func placePattern() *regexp.Regexp { return regexp.MustCompile(`^(.+?):(\d+)(?::(\d+))?$`) }
+
+// inlinePlaces is file:line:column with a colon after it, inside a text.
+func inlinePlaces() *regexp.Regexp { return regexp.MustCompile(`([^\s:]+:\d+:\d+): `) }
+
+// origin reads the place of an event.
+func origin(path string) doc.Origin {
+	m := placePattern().FindStringSubmatch(path)
+	if m == nil {
+		return doc.Origin{File: path}
+	}
+	line, _ := strconv.Atoi(m[2])
+	column, _ := strconv.Atoi(m[3])
+	return doc.Origin{File: m[1], Line: line, Column: column}
+}
+
+// source gives the text that a place is in: its file is named relative to the
+// workspace or to the config. Nil when it is not at hand.
+func (r *renderer) source(file string) []byte {
+	for _, name := range []string{filepath.Join(r.dir, file), filepath.Join(r.dir, "src", "config", file), file} {
+		info, err := os.Stat(name)
+		if err != nil || !info.Mode().IsRegular() || info.Size() > maxSource {
+			continue
+		}
+		f, err := os.Open(name)
+		if err != nil {
+			continue
+		}
+		data, err := io.ReadAll(io.LimitReader(f, maxSource))
+		f.Close()
+		if err == nil {
+			return data
+		}
+	}
+	return nil
+}
+
+// problem shows something that is wrong at a place, as compilers do.
+func (r *renderer) problem(d doc.Diagnostic) {
+	text := strings.TrimSuffix(doc.Excerpt(d, r.source(d.File)), "\n")
+	head, rest, _ := strings.Cut(text, "\n")
+	word := string(d.Severity)
+	head = strings.TrimPrefix(strings.TrimPrefix(head, word), "[]")
+	colour := map[doc.Severity]string{doc.Error: red, doc.Warning: yellow, doc.Note: dim}[d.Severity]
+	r.line(r.a.stderr, r.paint(colour, word)+head)
+	for line := range strings.Lines(rest) {
+		r.line(r.a.stderr, strings.TrimRight(line, " \n"))
+	}
+}
+
+// misfit is one paragraph of an error's text that names places in files.
+type misfit struct {
+	message string
+	places  []string
+	notes   []string // indented lines below it
+}
+
+// misfits takes the paragraphs that name places out of an error's text.
+func misfits(text string) (found []misfit, rest []string) {
+	places := inlinePlaces()
+	below := false // the line before belongs to the last misfit
+	for line := range strings.Lines(text) {
+		line = event.Clean(line)
+		switch hits := places.FindAllStringSubmatch(line, -1); {
+		case below && strings.HasPrefix(line, "  "):
+			last := &found[len(found)-1]
+			last.notes = append(last.notes, strings.TrimSpace(line))
+		case len(hits) > 0:
+			m := misfit{message: places.ReplaceAllString(line, "")}
+			for _, h := range hits {
+				m.places = append(m.places, h[1])
+			}
+			found, below = append(found, m), true
+		default:
+			rest, below = append(rest, line), false
+		}
+	}
+	return found, rest
+}
+
+// misfit shows one paragraph with the lines of all its places.
+func (r *renderer) misfit(m misfit) {
+	for i, place := range m.places {
+		d := doc.Diagnostic{Severity: doc.Error, Message: m.message, Origin: origin(place)}
+		if i == 0 {
+			r.problem(d)
+			continue
+		}
+		_, more, _ := strings.Cut(doc.Excerpt(d, r.source(d.File)), "\n")
+		r.line(r.a.stderr, strings.TrimSuffix(more, "\n"))
+	}
+	for _, note := range m.notes {
+		r.line(r.a.stderr, "  = "+note)
+	}
+	r.line(r.a.stderr, "")
+}
+
+// fail shows how a job failed: problems with a place in the configuration with
+// the lines they are about, then what else there is to say.
+func (r *renderer) fail(e event.Event) {
+	head := "nosa: "
+	if r.stage != "" {
+		head += r.stage + ": "
+	}
+	if e.Step != "" && !r.a.flags.quiet {
+		r.line(r.a.stderr, r.paint(red, "✗")+" "+r.title(e.Step))
+	} else if e.Step != "" {
+		head += r.title(e.Step) + ": "
+	}
+	found, rest := misfits(e.Text)
+	for _, m := range found {
+		r.misfit(m)
+	}
+	if len(found) > 0 {
+		rest = append([]string{count(len(found), "error") + map[bool]string{true: " in the configuration"}[e.Code == exitConfig]}, rest...)
+	} else if e.Path != "" && !r.said[e.Path] {
+		head += e.Path + ": "
+	}
+	for i, line := range rest {
+		if i == 0 {
+			r.line(r.a.stderr, head+r.paint(red, line))
+			continue
+		}
+		r.line(r.a.stderr, "  "+line)
+	}
+	if e.Hint != "" {
+		r.line(r.a.stderr, "  next: "+e.Hint)
+	}
+}
+
+// count is a number with its noun: "1 error", "2 errors".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
