@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 
@@ -25,6 +26,7 @@ type testArchive struct {
 	files    map[string][]byte // by path below the server's root
 	keyring  string
 	gpg      gpg
+	mu       sync.Mutex
 	requests []string
 	url      string
 }
@@ -48,7 +50,9 @@ func newTestArchive(t *testing.T) *testArchive {
 		}
 	}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.mu.Lock()
 		a.requests = append(a.requests, path.Base(r.URL.Path))
+		a.mu.Unlock()
 		body, ok := a.files[strings.TrimPrefix(r.URL.Path, "/")]
 		if !ok {
 			w.WriteHeader(http.StatusNotFound)
