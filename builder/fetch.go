@@ -60,6 +60,9 @@ func Fetch(ctx context.Context, env *Env, req FetchRequest) error {
 		return err
 	}
 	err = fetch(ctx, env, req)
+	if err == nil {
+		err = env.writeHistory("fetch")
+	}
 	return errors.Join(err, release())
 }
 

@@ -80,6 +80,9 @@ func Images(ctx context.Context, env *Env, req ImageRequest) error {
 	if err == nil {
 		err = plan.Run(ctx, env)
 	}
+	if err == nil {
+		err = env.writeHistory("image")
+	}
 	return errors.Join(err, release())
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/nestos/nosa/workspace"
 	"github.com/nestos/nosa/workspace/doc"
 	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/proc"
@@ -19,6 +20,7 @@ import (
 // line below on a terminal, plain lines elsewhere, the events themselves with
 // --output json.
 type renderer struct {
+	history workspace.History // of the workspace's stages, for estimates
 	a       *app
 	stage   string
 	started time.Time
@@ -173,12 +175,20 @@ func (r *renderer) redraw() {
 	now := r.a.now()
 	var parts []string
 	for _, s := range r.running {
-		parts = append(parts, strings.TrimSpace(r.title(s.step)+" "+amount(s.last))+" "+clock(now.Sub(s.since)))
+		parts = append(parts, strings.TrimSpace(r.title(s.step)+" "+amount(s.last))+" "+clock(now.Sub(s.since))+r.usual(s.step))
 	}
 	text := "· " + strings.Join(parts, "  |  ")
 	r.erase()
 	fmt.Fprint(r.a.stderr, ansi.Truncate(r.paint(dim, text), r.a.width-1, "…"))
 	r.live = true
+}
+
+// usual is how long a step took the last times, " of ~0:12"; empty when it never ran.
+func (r *renderer) usual(step string) string {
+	if d, ok := r.history.Estimate(r.stage, step); ok && d >= time.Second {
+		return " of ~" + clock(d)
+	}
+	return ""
 }
 
 // erase takes the live line off the screen.

@@ -35,6 +35,7 @@ type stageRun struct {
 	name    string
 	request any          // what the worker gets, as JSON
 	fences  []proc.Fence // none: the strongest that can be had
+	history workspace.History
 }
 
 // runStage runs one stage as a job: it starts the worker behind a fence, shows
@@ -66,6 +67,7 @@ func (a *app) runStage(ctx context.Context, s stageRun) error {
 	go func() { _ = cmd.Wait(); close(w.exited) }()
 	r := newRenderer(a, s.name)
 	r.watchLog(j.Dir)
+	r.history = s.history
 	r.fence(fence)
 	last, err := w.follow(ctx, r)
 	r.close()
@@ -190,7 +192,8 @@ func (a *app) inWorkspace(ctx context.Context, stage string, request any) error 
 	if err != nil {
 		return err
 	}
-	return a.runStage(ctx, stageRun{jobs: ws.JobsDir(), name: stage, request: request, fences: fencesFor(ws, request)})
+	history, _ := ws.ReadHistory() // for estimates only
+	return a.runStage(ctx, stageRun{jobs: ws.JobsDir(), name: stage, request: request, fences: fencesFor(ws, request), history: history})
 }
 
 // fencesFor gives the fences that a stage can work behind: an xfs can be
