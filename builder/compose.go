@@ -41,7 +41,7 @@ func (o *PickPackages) Run(ctx context.Context, env *Env, r *event.Reporter) err
 	if env.Epoch != nil {
 		b.epoch = *env.Epoch
 	}
-	env.Came("packages", "%d packages", len(b.fetched.Packages))
+	env.Came("packages", "%s", count(len(b.fetched.Packages), "package", "packages"))
 	return nil
 }
 

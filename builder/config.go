@@ -63,7 +63,7 @@ func LoadConfig(ctx context.Context, env *Env) (*Config, error) {
 	found = append(found, layers...)
 	for _, d := range found {
 		if d.Severity == doc.Warning && env.Sink != nil {
-			env.Sink.Emit(event.Event{Kind: event.Log, Level: event.Warn, Path: d.Origin.String(), Text: d.Message, Hint: d.Hint})
+			env.Sink.Emit(event.Event{Kind: event.Log, Level: event.Warn, Path: d.Origin.String(), Text: d.Message, Hint: d.Hint, Reason: d.Code})
 		}
 	}
 	found = slices.DeleteFunc(found, func(d doc.Diagnostic) bool { return d.Severity != doc.Error })
@@ -114,8 +114,11 @@ func (c *Config) layers(ws *workspace.Workspace) (doc.Diagnostics, error) {
 	for i, item := range named {
 		name, ok := strings.CutPrefix(item.Text, layerPrefix)
 		if !ok || !slices.Contains(there, name) {
-			found = append(found, item.Errorf(CodeLayer, "layer %s: there is no directory overlay.d/%s", item.Text, name).
-				WithHint("the layers here are "+strings.Join(there, ", ")))
+			d := item.Errorf(CodeLayer, "layer %s: there is no directory overlay.d/%s", item.Text, name)
+			if len(there) > 0 {
+				d = d.WithHint("the layers here are " + strings.Join(there, ", "))
+			}
+			found = append(found, d)
 			continue
 		}
 		c.Overlays = append(c.Overlays, Overlay{

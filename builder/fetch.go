@@ -16,6 +16,7 @@ import (
 	"github.com/nestos/nosa/builder/compose"
 	"github.com/nestos/nosa/builder/tool"
 	"github.com/nestos/nosa/workspace"
+	"github.com/nestos/nosa/workspace/doc"
 	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/manifest"
 	"github.com/nestos/nosa/workspace/rpmmd"
@@ -140,6 +141,10 @@ func resolveRequest(ctx context.Context, env *Env, c *Config) (compose.ResolveRe
 			r.Install = append(r.Install, composeItem(p, group.Repo.Text))
 		}
 	}
+	if len(r.Install) == 0 {
+		at := manifest.Origin{File: m.File, Line: 1, Column: 1}
+		return r, doc.Diagnostics{at.Errorf(CodePackages, "the manifest asks for no packages").WithHint("name some under packages: or in an include")}
+	}
 	for _, p := range m.ExcludePackages {
 		r.Exclude = append(r.Exclude, composeItem(p, ""))
 	}
@@ -223,7 +228,7 @@ func (o *ResolvePackages) Run(ctx context.Context, env *Env, r *event.Reporter) 
 	for _, p := range solution.Packages {
 		size += p.Size
 	}
-	env.Came("resolve", "%d packages, %s, from %d repositories", len(solution.Packages), event.Bytes(size), len(solution.Repos))
+	env.Came("resolve", "%s, %s, from %s", count(len(solution.Packages), "package", "packages"), event.Bytes(size), count(len(solution.Repos), "repository", "repositories"))
 	return nil
 }
 
@@ -267,10 +272,24 @@ func (o *DownloadPackages) Run(ctx context.Context, env *Env, r *event.Reporter)
 		size += p.Size
 	}
 	env.Came("download", "%d new, %s", len(missing), event.Bytes(size))
-	if len(missing) == 0 && !changed {
+	switch {
+	case len(missing) == 0 && !changed:
 		env.Came("download", "nothing new")
+	case len(missing) == 0:
+		env.Came("download", "nothing to download")
 	}
 	return nil
+}
+
+// CodePackages is the diagnostic of a manifest without packages.
+const CodePackages = "TF040"
+
+// count is a number with its noun.
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 func touch(path string) error {

@@ -65,7 +65,8 @@ func (g git) output(ctx context.Context, args ...string) (string, error) {
 	return strings.TrimSuffix(string(out), "\n"), gitError(args[0], err)
 }
 
-// gitError puts git's last line into words: it is where git says what stopped it.
+// gitError puts what stopped git into words: its first line that says fatal or
+// error (advice may follow it), else its last.
 func gitError(verb string, err error) error {
 	var exit *proc.ExitError
 	if !errors.As(err, &exit) {
@@ -75,6 +76,9 @@ func gitError(verb string, err error) error {
 	for _, line := range exit.Tail {
 		if line = strings.TrimSpace(line); line != "" {
 			last = line
+		}
+		if strings.HasPrefix(line, "fatal: ") || strings.HasPrefix(line, "error: ") {
+			break
 		}
 	}
 	if last == "" {

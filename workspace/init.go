@@ -255,7 +255,7 @@ func (in *initializer) checkout(ctx context.Context, dir string) error {
 func (in *initializer) checkConfig(root, shown string) error {
 	dir := root
 	if in.Subdir != "" && root != in.w.Config() {
-		dir, shown = filepath.Join(root, in.Subdir), filepath.Join(shown, in.Subdir)
+		dir, shown = filepath.Join(root, in.Subdir), strings.TrimSuffix(shown, "/")+"/"+in.Subdir
 	}
 	missing := missingFiles(dir, in.Variant)
 	if len(missing) == 0 {

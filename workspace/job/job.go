@@ -226,7 +226,7 @@ func List(jobs string) ([]Status, error) {
 		}
 		list = append(list, st)
 	}
-	sort.SliceStable(list, func(a, b int) bool { return list[a].Info.ID > list[b].Info.ID })
+	sort.SliceStable(list, func(a, b int) bool { return list[a].Info.Created.After(list[b].Info.Created) })
 	return list, nil
 }
 

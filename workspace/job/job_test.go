@@ -19,7 +19,9 @@ func newJob(t *testing.T, jobs, stage string) *Job {
 	t.Helper()
 	j, err := Create(jobs, Info{
 		Stage: stage, Argv: []string{"nosa", stage}, Request: json.RawMessage(`{"force":true}`),
-		Backend: "local", Host: "h", User: "u", Version: "v", Created: time.Date(2026, 11, 22, 12, 3, 58, 0, time.UTC),
+		Backend: "local", Host: "h", User: "u", Version: "v",
+		// The stages of a test come after each other within a second.
+		Created: time.Date(2026, 11, 22, 12, 3, 58, map[string]int{"fetch": 1, "build": 2}[stage], time.UTC),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +112,7 @@ func TestListAndFind(t *testing.T) {
 	for _, st := range list {
 		got = append(got, st.Info.ID)
 	}
-	if diff := cmp.Diff([]ID{a.Info.ID, b.Info.ID}, got); diff != "" { // same second: "fetch" sorts above "build"
+	if diff := cmp.Diff([]ID{b.Info.ID, a.Info.ID}, got); diff != "" {
 		t.Error(diff)
 	}
 	id := string(b.Info.ID)
