@@ -327,6 +327,11 @@ func (l *layer) place(e Entry, i Inode) error {
 			return err
 		}
 	}
+	// mke2fs keeps no hard links of symbolic links: with one inode for both, the
+	// second would come without owner and label.
+	if e.IsSymlink() {
+		return l.root.symlink(i, e.Target)
+	}
 	// libostree gives empty files inodes of their own, since many packages have one.
 	if e.IsRegular() && e.Size == 0 {
 		return l.root.file(i, "")

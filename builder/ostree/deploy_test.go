@@ -150,8 +150,8 @@ func describe(t *testing.T, root string) map[string]string {
 			text += fmt.Sprintf(" %q", content)
 		}
 		list[rel] = text
-		// The boot partition is another filesystem.
-		if !strings.HasPrefix(rel, "/boot/") && st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		// The boot partition is another filesystem, and mke2fs keeps hard links of regular files only.
+		if !strings.HasPrefix(rel, "/boot/") && st.Mode&unix.S_IFMT == unix.S_IFREG {
 			names[st.Ino], inodes[rel] = append(names[st.Ino], rel), st.Ino
 		}
 		return nil
