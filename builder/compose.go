@@ -2,12 +2,8 @@ package builder
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/nestos/nosa/builder/compose"
@@ -421,110 +417,6 @@ func (b *build) reference(ctx context.Context, repo ostree.Repo) (tree.Reference
 		ref.Groups = append(ref.Groups, tree.Group{Name: a.Name, GID: int(a.ID)})
 	}
 	return ref, nil
-}
-
-// CommitTree commits the tree.
-type CommitTree struct {
-	Ref     string
-	SELinux bool
-	Parent  string
-
-	composeStep
-}
-
-// Run implements Op.
-func (o *CommitTree) Run(ctx context.Context, env *Env, r *event.Reporter) error {
-	b := o.build
-	meta, err := b.commitMetadata(ctx, env)
-	if err != nil {
-		return err
-	}
-	repo := env.Repo(r)
-	req := ostree.CommitRequest{
-		Branch: o.Ref, Trees: []ostree.Source{{Dir: rootDir(env)}}, Parent: o.Parent, Time: b.epoch, Metadata: meta,
-	}
-	if o.SELinux {
-		req.SELinuxPolicy = rootDir(env)
-	}
-	if b.commit, err = repo.Commit(ctx, req); err != nil {
-		return err
-	}
-	if err := repo.SetRef(ctx, b.id, b.commit.Checksum); err != nil {
-		return err
-	}
-	env.Came("commit", "%s", b.commit.Checksum[:16])
-	return removeTree(rootDir(env))
-}
-
-// commitMetadata is what the commit says of itself.
-func (b *build) commitMetadata(ctx context.Context, env *Env) ([]ostree.Meta, error) {
-	m := b.config.Manifest
-	user, err := json.Marshal(m.CommitMetadata)
-	if err != nil {
-		return nil, fmt.Errorf("add-commit-metadata: %w", err)
-	}
-	list, err := ostree.FromJSON(user)
-	if err != nil {
-		return nil, err
-	}
-	checkout, err := env.WS.ConfigCheckout(ctx)
-	if err != nil {
-		return nil, err
-	}
-	own := []ostree.Meta{
-		ostree.Text("version", b.version),
-		ostree.Text("rpmostree.inputhash", b.inputs),
-		ostree.Text("nosa.inputhash", b.inputs),
-		ostree.Text("nosa.engine", "dnf"),
-		ostree.Text("coreos-assembler.basearch", env.Arch.Name),
-		ostree.Text("coreos-assembler.config-gitrev", checkout.Describe),
-		ostree.Text("coreos-assembler.config-dirty", checkout.Git.Dirty),
-		ostree.Packages("rpmostree.rpmdb.pkglist", b.packageList()),
-	}
-	if m.RepoMetadata == manifest.Inline {
-		own = append(own, ostree.Repos("rpmostree.rpmmd-repos", b.repoTimes()))
-	}
-	if len(m.InitramfsArgs) > 0 {
-		own = append(own, ostree.Texts("rpmostree.initramfs-args", texts(m.InitramfsArgs)))
-	}
-	if len(m.ContainerCmd) > 0 {
-		own = append(own, ostree.Texts("ostree.container-cmd", texts(m.ContainerCmd)))
-	}
-	if !m.Container {
-		kver, err := kernelVersion(rootDir(env))
-		if err != nil {
-			return nil, err
-		}
-		own = append(own, ostree.Flag("ostree.bootable", true), ostree.Text("ostree.linux", kver))
-	}
-	list = slices.DeleteFunc(list, func(u ostree.Meta) bool {
-		return slices.ContainsFunc(own, func(o ostree.Meta) bool { return o.Key == u.Key })
-	})
-	return append(list, own...), nil
-}
-
-func (b *build) packageList() []ostree.Package {
-	list := make([]ostree.Package, len(b.fetched.Packages))
-	for i, p := range b.fetched.Packages {
-		list[i] = ostree.Package{Name: p.Name, Epoch: strconv.Itoa(p.Epoch), Version: p.NEVRA.Version, Release: p.Release, Arch: p.Arch}
-	}
-	return list
-}
-
-func (b *build) repoTimes() []ostree.RepoTime {
-	list := make([]ostree.RepoTime, len(b.fetched.Repos))
-	for i, r := range b.fetched.Repos {
-		list[i] = ostree.RepoTime{ID: r.ID, Time: r.Timestamp}
-	}
-	return list
-}
-
-func kernelVersion(root string) (string, error) {
-	found, err := filepath.Glob(filepath.Join(root, "usr/lib/modules/*/vmlinuz"))
-	if err != nil || len(found) != 1 {
-		return "", fmt.Errorf("%d kernels in usr/lib/modules, want 1", len(found))
-	}
-	return filepath.Base(filepath.Dir(found[0])), nil
 }
 
 // grubScript is the grub.cfg that image.json records.
