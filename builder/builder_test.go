@@ -133,6 +133,7 @@ func TestIsNoSpace(t *testing.T) {
 		&os.PathError{Op: "write", Path: "x", Err: syscall.EDQUOT},
 		&compose.SpaceError{Dir: "/x", Needed: 2, Free: 1},
 		&StepError{"commit", &proc.ExitError{Args: []string{"ostree"}, Code: 1, Tail: []string{"error: Writing content object: min-free-space-percent '3%' would be exceeded, at least 4.1 kB requested"}}},
+		&compose.ScriptletError{Package: "a-1-1.noarch", Scriptlet: "%post", Status: 1, Lines: []string{"cp: error copying 'a' to 'b': No space left on device"}},
 		&compose.TransactionError{Problems: []string{"installing package bash needs 2MB more space on the / filesystem"}},
 	} {
 		if !IsNoSpace(err) {

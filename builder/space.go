@@ -62,6 +62,9 @@ func IsNoSpace(err error) bool {
 	if exit, ok := errors.AsType[*proc.ExitError](err); ok {
 		text = strings.Join(exit.Tail, "\n")
 	}
+	if script, ok := errors.AsType[*compose.ScriptletError](err); ok {
+		text = strings.Join(script.Lines, "\n")
+	}
 	if tx, ok := errors.AsType[*compose.TransactionError](err); ok {
 		text = strings.Join(tx.Problems, "\n")
 	}

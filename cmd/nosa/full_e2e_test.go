@@ -185,7 +185,7 @@ func TestFullDiskFull(t *testing.T) {
 	n := sample(t)
 	n.run(0, "build", "--version", "12.0", "ostree")
 	small := scratch(t)
-	shell(t, small, "mount -t tmpfs -o size=1500m tmpfs .")
+	shell(t, small, "mount -t tmpfs -o size=2500m tmpfs .")
 	t.Cleanup(func() { _ = exec.Command("umount", small).Run() }) //nolint:noctx // must run at the end
 	full := nosa{t: t, dir: filepath.Join(small, "ws")}
 	full.run(0, "init", "--sample")
@@ -202,6 +202,28 @@ func TestFullDiskFull(t *testing.T) {
 			t.Errorf("with %s free a build appeared: %v", room, builds)
 		}
 	}
+
+	// Filled up while the build runs, at two moments.
+	for _, after := range []time.Duration{3, 12} {
+		shell(t, full.dir, "rm -f filler")
+		cmd := full.command(t.Context(), "build", "--version", "12.1", "ostree")
+		var out bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(after * time.Second)
+		shell(t, full.dir, "cat /dev/zero >filler 2>/dev/null || :")
+		_ = cmd.Wait()
+		if code := cmd.ProcessState.ExitCode(); code != exitNoSpace {
+			t.Errorf("filled up after %d s: exit %d, want %d\n%s", after, code, exitNoSpace, out.String())
+		}
+		if builds, _ := filepath.Glob(filepath.Join(full.dir, "builds", "12*")); len(builds) > 0 {
+			t.Errorf("filled up after %d s: half a build is in builds/: %v", after, builds)
+		}
+	}
+	shell(t, full.dir, "rm -f filler")
+	full.run(0, "build", "--version", "12.1", "ostree")
 }
 
 // TestFullCancel ends a build with Ctrl-C at different moments.
