@@ -330,8 +330,8 @@ func fetchedPackages(ctx context.Context, env *Env, req compose.ResolveRequest) 
 	if errors.Is(err, fs.ErrNotExist) {
 		return f, &NotFetchedError{Reason: "nothing was fetched yet"}
 	}
-	if err != nil {
-		return f, err
+	if err != nil { // half-written by something else, or of another version: a fetch writes it anew
+		return f, &NotFetchedError{Reason: "the record of the last fetch cannot be used: " + err.Error()}
 	}
 	input := inputDigest(req)
 	if f.Input != input {

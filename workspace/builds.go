@@ -181,6 +181,10 @@ func (x *Index) at(id string) int {
 	return slices.IndexFunc(x.Builds, func(e IndexEntry) bool { return e.ID == id })
 }
 
+// ErrBrokenIndex is a builds.json that is no JSON. Repair makes a new one of
+// the builds that are here when it is moved away; only tags are lost.
+var ErrBrokenIndex = errors.New("the index of builds is broken")
+
 // ReadIndex reads builds.json. A workspace without builds has an empty one.
 func (w *Workspace) ReadIndex() (Index, error) {
 	path := w.indexPath()
@@ -193,7 +197,7 @@ func (w *Workspace) ReadIndex() (Index, error) {
 	}
 	var x Index
 	if err := json.Unmarshal(data, &x); err != nil {
-		return Index{}, fmt.Errorf("reading %s: %w", path, err)
+		return Index{}, fmt.Errorf("%w: reading %s: %w", ErrBrokenIndex, path, err)
 	}
 	if major, _, _ := strings.Cut(x.SchemaVersion, "."); major != "1" {
 		return Index{}, fmt.Errorf("reading %s: schema-version is %q, want 1.x", path, x.SchemaVersion)

@@ -167,11 +167,16 @@ type Status struct {
 }
 
 // Look gives the status of the job in dir without disturbing it: the lock is
-// asked about, never taken.
+// asked about, never taken. A job.json that cannot be read says nothing about
+// whether the job runs, so one broken file hides no other job; the Info then
+// has the directory's name as its ID and nothing else.
 func Look(dir string) (Status, error) {
 	info, err := Open(dir)
-	if err != nil {
+	if errors.Is(err, ErrNotFound) {
 		return Status{}, err
+	}
+	if err != nil {
+		info = Info{ID: ID(filepath.Base(dir)), Stage: "unreadable"}
 	}
 	st := Status{Info: info, Dir: dir}
 	held, err := held(filepath.Join(dir, "lock"))

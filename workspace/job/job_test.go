@@ -76,6 +76,25 @@ func TestStates(t *testing.T) {
 	}
 }
 
+// A broken file of one job must neither hide the others nor its own lock.
+func TestBrokenJobFile(t *testing.T) {
+	jobs := t.TempDir()
+	whole, broken := newJob(t, jobs, "fetch"), newJob(t, jobs, "build")
+	if err := os.WriteFile(filepath.Join(broken.Dir, "job.json"), []byte("{broken"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	live, err := Live(jobs)
+	if err != nil || len(live) != 2 {
+		t.Fatalf("%d jobs, %v", len(live), err)
+	}
+	if err := broken.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if live, err = Live(jobs); err != nil || len(live) != 1 || live[0].Info.ID != whole.Info.ID {
+		t.Errorf("got %v, %v", live, err)
+	}
+}
+
 // The lock must outlive the client when a child has inherited it.
 func TestLockLivesWithTheChild(t *testing.T) {
 	j := newJob(t, t.TempDir(), "build")
