@@ -79,6 +79,7 @@ type build struct {
 
 // Build composes, commits and publishes a build, and makes its images.
 func Build(ctx context.Context, env *Env, req BuildRequest) error {
+	env.Offline, env.NoWait = req.Offline, req.NoWait
 	if err := tool.Require("build", "disk"); err != nil {
 		return err
 	}

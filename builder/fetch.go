@@ -53,6 +53,7 @@ func (e *NotFetchedError) Error() string {
 
 // Fetch resolves the packages, downloads them and writes cache/fetched.json.
 func Fetch(ctx context.Context, env *Env, req FetchRequest) error {
+	env.Offline, env.NoWait = req.Offline, req.NoWait
 	if err := tool.Require("fetch"); err != nil {
 		return err
 	}

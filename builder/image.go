@@ -66,6 +66,7 @@ func PlanImages(env *Env, req ImageRequest) (Plan, error) {
 
 // Images makes disk images of a build.
 func Images(ctx context.Context, env *Env, req ImageRequest) error {
+	env.NoWait = req.NoWait
 	if err := tool.Require("disk"); err != nil {
 		return err
 	}

@@ -98,17 +98,3 @@ func (a *app) printPlan(ctx context.Context, req builder.BuildRequest) error {
 	}
 	return nil
 }
-
-// stageBuild is the job of nosa build.
-func stageBuild(ctx context.Context, w *worker) error {
-	var req builder.BuildRequest
-	if err := w.request(&req); err != nil {
-		return err
-	}
-	env, err := w.env()
-	if err != nil {
-		return err
-	}
-	env.Offline, env.NoWait = req.Offline, req.NoWait
-	return builder.Build(ctx, env, req)
-}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -58,18 +57,4 @@ func (a *app) completeBuilds(_ *cobra.Command, _ []string, prefix string) ([]str
 		}
 	}
 	return fit, cobra.ShellCompDirectiveNoFileComp
-}
-
-// stageImages is the job of the buildextend commands.
-func stageImages(ctx context.Context, w *worker) error {
-	var req builder.ImageRequest
-	if err := w.request(&req); err != nil {
-		return err
-	}
-	env, err := w.env()
-	if err != nil {
-		return err
-	}
-	env.NoWait = req.NoWait
-	return builder.Images(ctx, env, req)
 }

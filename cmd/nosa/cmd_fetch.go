@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-
 	"github.com/spf13/cobra"
 
 	"github.com/nestos/nosa/builder"
@@ -29,18 +27,4 @@ not in the cache yet. After it, nosa build needs no network.` +
 	f.BoolVar(&req.Strict, "strict", false, "take only packages that a lockfile names")
 	cmd.MarkFlagsMutuallyExclusive("update-lockfile", "write-lockfile-to")
 	return cmd
-}
-
-// stageFetch is the job of nosa fetch.
-func stageFetch(ctx context.Context, w *worker) error {
-	var req builder.FetchRequest
-	if err := w.request(&req); err != nil {
-		return err
-	}
-	env, err := w.env()
-	if err != nil {
-		return err
-	}
-	env.Offline, env.NoWait = req.Offline, req.NoWait
-	return builder.Fetch(ctx, env, req)
 }

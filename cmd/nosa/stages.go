@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -21,12 +22,27 @@ func stages() map[string]stageFunc {
 	return map[string]stageFunc{
 		"init":                stageInit,
 		"pool":                stagePool,
-		"fetch":               stageFetch,
-		"build":               stageBuild,
-		"buildextend-qemu":    stageImages,
-		"buildextend-metal":   stageImages,
-		"buildextend-metal4k": stageImages,
+		"fetch":               builderStage(builder.Fetch),
+		"build":               builderStage(builder.Build),
+		"buildextend-qemu":    builderStage(builder.Images),
+		"buildextend-metal":   builderStage(builder.Images),
+		"buildextend-metal4k": builderStage(builder.Images),
 		"check":               stageCheck,
+	}
+}
+
+// builderStage is the job of a command that builder does as a whole: R is what it is asked.
+func builderStage[R any](do func(context.Context, *builder.Env, R) error) stageFunc {
+	return func(ctx context.Context, w *worker) error {
+		var req R
+		if err := w.request(&req); err != nil {
+			return err
+		}
+		env, err := w.env()
+		if err != nil {
+			return err
+		}
+		return do(ctx, env, req)
 	}
 }
 
