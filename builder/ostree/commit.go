@@ -185,16 +185,8 @@ func (r Repo) addMetadata(sum string, list []Meta) (string, error) {
 	}
 	fields := v.([]any)
 	entries := fields[0].([]any)
-	for _, m := range list {
-		entries = append(entries, []any{m.Key, m.Value})
-	}
-	slices.SortStableFunc(entries, func(a, b any) int {
-		return strings.Compare(a.([]any)[0].(string), b.([]any)[0].(string))
-	})
-	for i := 1; i < len(entries); i++ {
-		if key := entries[i].([]any)[0]; key == entries[i-1].([]any)[0] {
-			return "", fmt.Errorf("commit metadata %s is given twice", key)
-		}
+	if entries, err = sortedMeta(entries, list); err != nil {
+		return "", err
 	}
 	fields[0] = entries
 	raw, err = encodeVariant(commitType, fields)
@@ -204,6 +196,25 @@ func (r Repo) addMetadata(sum string, list []Meta) (string, error) {
 	digest := sha256.Sum256(raw)
 	full := hex.EncodeToString(digest[:])
 	return full, r.writeObject(objectName(full, extCommit), raw)
+}
+
+// sortedMeta adds metadata to entries of a{sv}.
+func sortedMeta(entries []any, list []Meta) ([]any, error) {
+	for _, m := range list {
+		entries = append(entries, []any{m.Key, m.Value})
+	}
+	slices.SortStableFunc(entries, func(a, b any) int {
+		return strings.Compare(a.([]any)[0].(string), b.([]any)[0].(string))
+	})
+	for i := 1; i < len(entries); i++ {
+		if key := entries[i].([]any)[0]; key == entries[i-1].([]any)[0] {
+			return nil, fmt.Errorf("commit metadata %s is given twice", key)
+		}
+	}
+	if entries == nil {
+		entries = []any{}
+	}
+	return entries, nil
 }
 
 // writeObject writes a metadata object.
