@@ -1,0 +1,82 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nestos/nosa/workspace/proc"
+)
+
+// View is a tree that programs may change while the one that it was made from stays as it is.
+type View struct {
+	Root string // the directory to work in
+	// Copied says why Root is a copy; empty when it is an overlay, which costs nothing.
+	Copied error
+}
+
+// OpenView makes a view of the tree lower in dir, which it makes: an overlay mount, which lives in
+// the mount namespace of the caller and ends with it, or a copy where the kernel, the container or
+// the filesystem refuses one. In an overlay a directory of lower cannot be renamed (EXDEV), as
+// overlayfs has it without redirect_dir, which unprivileged mounts cannot have; programs that
+// rename directories copy them then.
+func OpenView(ctx context.Context, lower, dir string) (View, error) {
+	v := View{Root: filepath.Join(dir, "root")}
+	for _, name := range []string{v.Root, filepath.Join(dir, "upper"), filepath.Join(dir, "work")} {
+		if err := os.MkdirAll(name, 0o755); err != nil {
+			return View{}, fmt.Errorf("viewing a tree: %w", err)
+		}
+	}
+	if v.Copied = mountOverlay(lower, dir, v.Root); v.Copied == nil {
+		return v, nil
+	}
+	args := []string{"cp", "-a", "--reflink=auto", "--", lower + "/.", v.Root}
+	if err := proc.Run(ctx, proc.Cmd{Args: args}); err != nil {
+		return View{}, fmt.Errorf("copying a tree (no overlay: %w): %w", v.Copied, err)
+	}
+	return v, nil
+}
+
+// Close ends the view; the directory is for the caller to remove.
+func (v View) Close() error {
+	if v.Copied != nil || v.Root == "" {
+		return nil
+	}
+	// What of it is still in use goes when that ends.
+	if err := unix.Unmount(v.Root, unix.MNT_DETACH); err != nil {
+		return fmt.Errorf("closing a view: %w", err)
+	}
+	return nil
+}
+
+func mountOverlay(lower, dir, root string) error {
+	data := overlayOptions(lower, filepath.Join(dir, "upper"), filepath.Join(dir, "work"))
+	if err := unix.Mount("nosa", root, "overlay", unix.MS_NODEV, data); err != nil {
+		return fmt.Errorf("mounting an overlay: %w", err)
+	}
+	if err := tryOverlay(root); err != nil {
+		return errors.Join(err, unix.Unmount(root, unix.MNT_DETACH))
+	}
+	return nil
+}
+
+// overlayOptions are mount(8)'s. userxattr is what a user namespace allows; it is asked for
+// everywhere, so that the view is the same everywhere.
+func overlayOptions(lower, upper, work string) string {
+	escape := strings.NewReplacer(`\`, `\\`, `:`, `\:`, `,`, `\,`)
+	return fmt.Sprintf("userxattr,lowerdir=%s,upperdir=%s,workdir=%s", escape.Replace(lower), escape.Replace(upper), escape.Replace(work))
+}
+
+// tryOverlay does in root what needs the upper filesystem's help: some mount and then fail.
+func tryOverlay(root string) error {
+	name := filepath.Join(root, ".nosa-view")
+	if err := errors.Join(os.Mkdir(name, 0o700), os.Remove(name)); err != nil {
+		return fmt.Errorf("trying an overlay: %w", err)
+	}
+	return nil
+}
