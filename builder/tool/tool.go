@@ -5,11 +5,14 @@ package tool
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/nestos/nosa/workspace/proc"
 )
@@ -74,7 +77,7 @@ func Need(need ...string) []Tool {
 }
 
 // Missing gives those of the needed tools (as Need) that are not in PATH. It
-// runs nothing; Check also asks their versions.
+// runs nothing; Survey also asks their versions.
 func Missing(need ...string) []Tool {
 	return slices.DeleteFunc(Need(need...), func(t Tool) bool { return t.Path() != "" })
 }
@@ -106,7 +109,7 @@ func (t Tool) Version(ctx context.Context) (string, error) {
 	return "", fmt.Errorf("asking %s for its version: none in its output", t.Name)
 }
 
-// Finding is what Check says of one tool.
+// Finding is what Survey says of one tool.
 type Finding struct {
 	Tool    Tool
 	Path    string // "" when it is missing
@@ -114,29 +117,41 @@ type Finding struct {
 	Err     error  // why it will not do; nil is fine
 }
 
-// Check looks for the needed tools (as Need) and asks each for its version; it
-// runs every one of them, so it takes about a second.
-func Check(ctx context.Context, need ...string) ([]Finding, error) {
-	var list []Finding
-	for _, t := range Need(need...) {
-		f := Finding{Tool: t, Path: t.Path()}
-		if f.Path == "" {
-			f.Err = &MissingError{Tools: []Tool{t}, Family: Here()}
-			list = append(list, f)
-			continue
-		}
-		if len(t.Ask) > 0 {
-			f.Version, f.Err = t.Version(ctx)
-			if ctx.Err() != nil {
-				return nil, context.Cause(ctx)
-			}
-		}
-		if f.Err == nil {
-			f.Err = t.Judge(f.Version)
-		}
-		list = append(list, f)
+// Survey looks for the needed tools (as Need) and asks each for its version,
+// several at a time: it runs every one of them, which takes up to a second.
+func Survey(ctx context.Context, need ...string) ([]Finding, error) {
+	tools := Need(need...)
+	list, errs := make([]Finding, len(tools)), make([]error, len(tools))
+	slots := make(chan struct{}, max(2, runtime.NumCPU()))
+	var all sync.WaitGroup
+	for i, t := range tools {
+		all.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			list[i], errs[i] = t.Check(ctx)
+		})
 	}
-	return list, nil
+	all.Wait()
+	return list, errors.Join(errs...)
+}
+
+// Check looks for the tool and asks its version. An error is a cancelled context.
+func (t Tool) Check(ctx context.Context) (Finding, error) {
+	f := Finding{Tool: t, Path: t.Path()}
+	if f.Path == "" {
+		f.Err = &MissingError{Tools: []Tool{t}, Family: Here()}
+		return f, nil
+	}
+	if len(t.Ask) > 0 {
+		f.Version, f.Err = t.Version(ctx)
+		if ctx.Err() != nil {
+			return f, context.Cause(ctx)
+		}
+	}
+	if f.Err == nil {
+		f.Err = t.Judge(f.Version)
+	}
+	return f, nil
 }
 
 // Judge says whether a version will do.

@@ -126,7 +126,7 @@ func TestMissingErrorNamesPackages(t *testing.T) {
 
 // Tools in a directory of fakes: one is there and new enough, one is too old,
 // the rest are missing.
-func TestCheck(t *testing.T) {
+func TestSurvey(t *testing.T) {
 	dir := t.TempDir()
 	for name, out := range map[string]string{"mke2fs": "mke2fs 1.47.0 (5-Feb-2023)", "debugfs": "debugfs 1.43.1"} {
 		script := "#!/bin/sh\necho '" + out + "' >&2\n"
@@ -136,7 +136,7 @@ func TestCheck(t *testing.T) {
 	}
 	t.Setenv("PATH", dir)
 
-	found, err := Check(t.Context(), "mke2fs", "debugfs", "e2fsck")
+	found, err := Survey(t.Context(), "mke2fs", "debugfs", "e2fsck")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +170,7 @@ func TestRealTools(t *testing.T) {
 	for _, tool := range Table() {
 		parts = append(parts, tool.Name)
 	}
-	found, err := Check(t.Context(), parts...)
+	found, err := Survey(t.Context(), parts...)
 	if err != nil {
 		t.Fatal(err)
 	}

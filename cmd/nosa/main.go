@@ -66,7 +66,7 @@ func run() int {
 
 // main runs one command line and gives its exit code.
 func (a *app) main(ctx context.Context, args []string) int {
-	if len(args) > 0 && (args[0] == initCommand || args[0] == workerCommand) {
+	if isInner(args) {
 		return a.inner(ctx, args)
 	}
 	root := newRootCommand(a)

@@ -59,7 +59,7 @@ nosa check.`,
 		newInitCommand(a), newConfigCommand(a), newPoolCommand(a), newCleanCommand(a),
 		newFetchCommand(a), newBuildCommand(a),
 		newBuildextendCommand(a, "qemu"), newBuildextendCommand(a, "metal"), newBuildextendCommand(a, "metal4k"),
-		newCheckCommand(a), newListCommand(a), newJobsCommand(a), newManCommand(root),
+		newCheckCommand(a), newListCommand(a), newJobsCommand(a), newDoctorCommand(a), newManCommand(root),
 	)
 	root.SetHelpCommandGroupID(groupLook)
 	root.SetCompletionCommandGroupID(groupLook)

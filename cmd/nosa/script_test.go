@@ -24,7 +24,7 @@ import (
 // TestMain makes this binary act as nosa: under that name in the scripts' PATH,
 // and wherever nosa starts itself again as a job's init or worker.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && (os.Args[1] == initCommand || os.Args[1] == workerCommand) {
+	if isInner(os.Args[1:]) {
 		os.Exit(run())
 	}
 	testscript.Main(m, map[string]func(){"nosa": func() { os.Exit(run()) }})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -34,16 +35,27 @@ type worker struct {
 // stageFunc does the work of one stage.
 type stageFunc func(ctx context.Context, w *worker) error
 
-// inner is the process behind the fence: the init, or the worker that it starts.
+// isInner says if a command line is that of a process that nosa starts of itself.
+func isInner(args []string) bool {
+	return len(args) > 0 && slices.Contains([]string{initCommand, workerCommand, probeInitCommand, probeCommand}, args[0])
+}
+
+// inner is a process behind a fence: the init of a job or of a probe, or what it starts.
 func (a *app) inner(ctx context.Context, args []string) int {
 	if len(args) != 2 {
 		fmt.Fprintf(a.stderr, "nosa: %s is started by nosa itself\n", args[0])
 		return exitUsage
 	}
-	if args[0] == workerCommand {
+	next, lock := workerCommand, lockFD
+	switch args[0] {
+	case workerCommand:
 		syscall.CloseOnExec(lockFD)
 		syscall.Umask(0o022) // the caller's must not reach the tree
 		return a.work(ctx, args[1])
+	case probeCommand:
+		return a.probe(ctx, args[1])
+	case probeInitCommand:
+		next, lock = probeCommand, -1
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -52,7 +64,7 @@ func (a *app) inner(ctx context.Context, args []string) int {
 	}
 	signal.Reset()
 	code, err := proc.Init(proc.InitOptions{
-		Argv: []string{self, workerCommand, args[1]}, Fence: proc.Fence(os.Getenv("NOSA_FENCE")), Lock: lockFD, Ready: lockFD + 1,
+		Argv: []string{self, next, args[1]}, Fence: proc.Fence(os.Getenv("NOSA_FENCE")), Lock: lock, Ready: max(lock, lockFD-1) + 1,
 	})
 	if err != nil {
 		fmt.Fprintf(a.stderr, "nosa: %v\n", err)
