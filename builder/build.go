@@ -2,7 +2,6 @@ package builder
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/nestos/nosa/builder/compose"
 	"github.com/nestos/nosa/builder/ostree"
+	"github.com/nestos/nosa/builder/sandbox"
 	"github.com/nestos/nosa/builder/tool"
 	"github.com/nestos/nosa/builder/tree"
 	"github.com/nestos/nosa/workspace"
@@ -26,12 +26,14 @@ type BuildRequest struct {
 	Targets []string `json:"targets"` // image types; none for the commit alone
 	Fetch   bool     `json:"fetch,omitempty"`
 	Force   bool     `json:"force,omitempty"`
-	Strict  bool     `json:"strict,omitempty"`
-	Version string   `json:"version,omitempty"`
-	Parent  string   `json:"parent,omitempty"` // checksum
-	Tag     string   `json:"tag,omitempty"`
-	Offline bool     `json:"offline,omitempty"`
-	NoWait  bool     `json:"no_wait,omitempty"`
+	// ForceImage makes a new build of the same commit although nothing has changed for images.
+	ForceImage bool   `json:"force_image,omitempty"`
+	Strict     bool   `json:"strict,omitempty"`
+	Version    string `json:"version,omitempty"`
+	Parent     string `json:"parent,omitempty"` // checksum
+	Tag        string `json:"tag,omitempty"`
+	Offline    bool   `json:"offline,omitempty"`
+	NoWait     bool   `json:"no_wait,omitempty"`
 }
 
 // TargetOSTree is the target that asks for no image.
@@ -54,7 +56,7 @@ func Targets(words []string) []string {
 
 // engineVersion is part of what a build depends on: it is raised when the same
 // input gives another tree.
-const engineVersion = 1
+const engineVersion = 2
 
 // build is what travels between the steps of a build.
 type build struct {
@@ -62,19 +64,27 @@ type build struct {
 	req     BuildRequest
 	resolve compose.ResolveRequest
 
-	fetched   rpmmd.Fetched
-	epoch     time.Time // of everything that goes into the tree
-	imageJSON []byte
-	layers    []tree.Layer
-	layerSums []string
-	previous  workspace.Meta // zero when there is none
-	inputs    string
-	version   string
-	id        string
-	same      string // id of the build that has these inputs already
-	placement tree.Placement
-	commit    ostree.Committed
-	artifacts map[string]workspace.Artifact
+	fetched      rpmmd.Fetched
+	epoch        time.Time // of everything that goes into the tree
+	imageJSON    []byte
+	layers       []tree.Layer
+	previous     workspace.Meta // zero when there is none
+	inputs       Inputs
+	version      string
+	id           string
+	same         string // id of the build that has all these inputs already
+	sameTree     bool   // the previous commit is this build's: only its images differ
+	tree         cachedTree
+	previousTree *ostree.Tree     // its commit's files, once they were asked for
+	seed         tree.SeedOptions // accounts that join those of the cached tree
+	view         sandbox.View     // of the cached tree, while the commit's tree is made
+	known        ostree.Index     // of the files in the view
+	kver         string
+	initramfs    string // dracut's image
+	placement    tree.Placement
+	commit       ostree.Committed
+	owners       map[string]string // package by path, of the commit's files
+	artifacts    map[string]workspace.Artifact
 }
 
 // Build composes, commits and publishes a build, and makes its images.
@@ -166,36 +176,48 @@ func planBuild(ctx context.Context, env *Env, req BuildRequest) (*build, Plan, e
 	c := composeStep{b}
 	plan := Plan{
 		{Name: "packages", Title: "packages from the cache", Weight: 1, Op: &PickPackages{Input: inputDigest(b.resolve), build: b}},
-		{Name: "overlays", Title: "commit overlays", Weight: 1, Op: &CommitOverlays{Names: b.layerNames(), build: b}},
-		{Name: "inputs", Title: "compare with the last build", Weight: 1, Needs: []string{"packages", "overlays"}, Op: &CompareInputs{Force: req.Force, Version: req.Version, build: b}},
+		{Name: "inputs", Title: "compare with the last build", Weight: 1, Needs: []string{"packages"}, Op: &CompareInputs{Force: req.Force, ForceImage: req.ForceImage, Version: req.Version, build: b}},
+		{Name: "overlays", Title: "commit overlays", Weight: 1, Needs: []string{"inputs"}, Op: &CommitOverlays{Names: b.layerNames(), composeStep: c}},
 		{Name: "install", Title: "install packages", Weight: 30, Needs: []string{"inputs"}, Op: &InstallPackages{NoDocs: !m.Documentation, Langs: texts(m.InstallLangs), composeStep: c}},
-		{Name: "layers", Title: "apply overlays", Weight: 3, Needs: []string{"install"}, Op: &ApplyLayers{Names: b.layerNames(), composeStep: c}},
+		{Name: "layers", Title: "apply overlays", Weight: 3, Needs: []string{"install", "overlays"}, Op: &ApplyLayers{Names: b.layerNames(), composeStep: c}},
 		{Name: "configure", Title: "post-process", Weight: 2, Needs: []string{"layers"}, Op: &Configure{DefaultTarget: m.DefaultTarget, Units: texts(m.Units), composeStep: c}},
 		{Name: "scripts", Title: "run postprocess scripts", Weight: 3, Needs: []string{"configure"}, Op: &RunScripts{Count: len(b.scripts()), composeStep: c}},
 		{Name: "layout", Title: "lay out for OSTree", Weight: 3, Needs: []string{"scripts"}, Op: &LayOut{SELinux: m.SELinux, composeStep: c}},
-		{Name: "initramfs", Title: "kernel and initramfs", Weight: 15, Needs: []string{"layout"}, Op: &MakeInitramfs{Args: texts(m.InitramfsArgs), composeStep: c}},
-		{Name: "commit", Title: "commit the tree", Weight: 15, Needs: []string{"initramfs"}, Op: &CommitTree{Ref: m.Ref, SELinux: m.SELinux, Parent: req.Parent, composeStep: c}},
-		{Name: "archive", Title: "write the ociarchive", Weight: 15, Needs: []string{"commit"}, Op: &WriteArchive{composeStep: c}},
-		{Name: "publish", Title: "publish the build", Weight: 1, Needs: []string{"archive"}, Op: &PublishBuild{composeStep: c}},
+		{Name: "kernel", Title: "kernel and modules", Weight: 1, Needs: []string{"layout"}, Op: &PlaceKernel{composeStep: c}},
+		{Name: "initramfs", Title: "initramfs", Weight: 15, Needs: []string{"kernel"}, Op: &MakeInitramfs{Args: texts(m.InitramfsArgs), composeStep: c}},
+		{Name: "seal", Title: "check and seal the tree", Weight: 1, Needs: []string{"initramfs"}, Op: &SealTree{composeStep: c}},
+		{Name: "commit", Title: "commit the tree", Weight: 15, Needs: []string{"seal"}, Op: &CommitTree{Ref: m.Ref, SELinux: m.SELinux, Parent: req.Parent, composeStep: c}},
+		{Name: "archive", Title: "write the ociarchive", Weight: 15, Needs: []string{"commit"}, Op: &WriteArchive{publishStep: publishStep{b}}},
+		{Name: "publish", Title: "publish the build", Weight: 1, Needs: []string{"archive"}, Op: &PublishBuild{publishStep: publishStep{b}}},
 	}
 	return b, plan, nil
 }
 
 // findPrevious finds the newest build of this architecture that is here.
 func (b *build) findPrevious(env *Env) error {
-	id, err := env.WS.Resolve("latest", env.Arch.Name)
-	if errors.Is(err, workspace.ErrNoBuild) {
-		return nil
-	}
+	index, err := env.WS.ReadIndex()
 	if err != nil {
 		return err
 	}
-	meta, err := workspace.ReadMeta(env.WS.BuildDir(id, env.Arch.Name))
-	if errors.Is(err, os.ErrNotExist) {
+	for _, e := range index.Builds {
+		if !slices.Contains(e.Arches, env.Arch.Name) || !env.WS.HasBuild(e.ID, env.Arch.Name) {
+			continue
+		}
+		meta, err := workspace.ReadMeta(env.WS.BuildDir(e.ID, env.Arch.Name))
+		if err != nil {
+			env.Reporter("inputs").Warn("build " + e.ID + " is left out: " + err.Error())
+			continue
+		}
+		b.previous = meta
 		return nil
 	}
-	b.previous = meta
-	return err
+	return nil
+}
+
+// hasArchive says if the previous build's commit can be had from the build itself.
+func (b *build) hasArchive(env *Env) bool {
+	_, err := os.Stat(filepath.Join(env.WS.BuildDir(b.previous.BuildID, env.Arch.Name), b.previous.Images["ostree"].Path))
+	return err == nil
 }
 
 // makeLayers gives the layers in the order in which they are applied: those of
@@ -226,11 +248,14 @@ func (b *build) makeLayers(env *Env) error {
 	return nil
 }
 
+// imageLayerName is the ref of the images' configuration.
+const imageLayerName = layerPrefix + "cosa-image-json"
+
 // imageLayer is the layer that makes the images' configuration part of the
 // commit, so that images of an old build never read the working tree.
 func imageLayer(file string) tree.Layer {
 	dir := filepath.Dir(imageConfigPath[1:])
-	return tree.Layer{Name: layerPrefix + "cosa-image-json", Files: []tree.File{
+	return tree.Layer{Name: imageLayerName, Files: []tree.File{
 		{Path: "usr", Mode: os.ModeDir | 0o755},
 		{Path: "usr/share", Mode: os.ModeDir | 0o755},
 		{Path: dir, Mode: os.ModeDir | 0o755},
@@ -246,46 +271,6 @@ func (b *build) layerNames() []string {
 	return names
 }
 
-// inputHash is the digest of everything that goes into the tree. It stands in
-// the place of rpm-ostree's, whose value depends on its own data structures.
-func (b *build) inputHash() (string, error) {
-	m := b.config.Manifest
-	flat, err := m.JSON()
-	if err != nil {
-		return "", err
-	}
-	packages, err := json.Marshal(b.fetched.Packages)
-	if err != nil {
-		return "", fmt.Errorf("hashing inputs: %w", err)
-	}
-	parts := [][]byte{[]byte(strconv.Itoa(engineVersion)), flat, packages, []byte(b.req.Version)}
-	for i, name := range b.layerNames() {
-		parts = append(parts, []byte(name), []byte(b.layerSums[i]))
-	}
-	for _, name := range externalFiles(m) {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			return "", fmt.Errorf("hashing inputs: %w", err)
-		}
-		parts = append(parts, data)
-	}
-	return digest(parts...), nil
-}
-
-// externalFiles are the files that a manifest names and whose content goes into the tree.
-func externalFiles(m *manifest.Manifest) []string {
-	var names []string
-	for _, f := range append([]manifest.File{m.PostprocessScript, m.CheckPasswd.File, m.CheckGroups.File}, m.Finalize...) {
-		if f.Path != "" {
-			names = append(names, f.Path)
-		}
-	}
-	for _, a := range m.AddFiles {
-		names = append(names, a.Source.Path)
-	}
-	return names
-}
-
 // decide sets id and version of the build.
 func (b *build) decide(env *Env) error {
 	m := b.config.Manifest
@@ -293,6 +278,9 @@ func (b *build) decide(env *Env) error {
 		return err
 	}
 	b.version = b.req.Version
+	if b.sameTree {
+		b.version = b.previous.Version
+	}
 	if b.version == "" {
 		if m.VersionPrefix == "" {
 			return hint(errors.New("the manifest has no automatic-version-prefix"), "add one, or give --version")

@@ -30,20 +30,46 @@ func (o *CommitTree) Run(ctx context.Context, env *Env, r *event.Reporter) error
 		return err
 	}
 	repo := env.Repo(r)
-	req := ostree.CommitRequest{
-		Branch: o.Ref, Trees: []ostree.Source{{Dir: rootDir(env)}}, Parent: o.Parent, Time: b.epoch, Metadata: meta,
-	}
 	if o.SELinux {
-		req.SELinuxPolicy = rootDir(env)
+		b.commit, err = repo.Commit(ctx, ostree.CommitRequest{
+			Trees: []ostree.Source{{Dir: rootDir(env)}}, Parent: o.Parent, Time: b.epoch, Metadata: meta, SELinuxPolicy: rootDir(env),
+		})
+	} else {
+		err = o.write(ctx, repo, meta, r)
 	}
-	if b.commit, err = repo.Commit(ctx, req); err != nil {
+	if err != nil {
 		return err
 	}
-	if err := repo.SetRef(ctx, b.id, b.commit.Checksum); err != nil {
+	for _, ref := range []string{o.Ref, b.id} {
+		if ref == "" {
+			continue
+		}
+		if err := repo.SetRef(ctx, ref, b.commit.Checksum); err != nil {
+			return err
+		}
+	}
+	if b.owners, err = o.tree(env, r).Owners(ctx); err != nil {
 		return err
 	}
 	env.Came("commit", "%s", b.commit.Checksum[:16])
-	return removeTree(rootDir(env))
+	if err := b.closeView(); err != nil {
+		return err
+	}
+	return removeTree(env.Work("view"))
+}
+
+// write commits the tree; what of the packages' tree is untouched is not read again.
+func (o *CommitTree) write(ctx context.Context, repo ostree.Repo, meta []ostree.Meta, r *event.Reporter) error {
+	b := o.build
+	written, err := repo.Write(ctx, ostree.WriteRequest{
+		Dir: b.view.Root, Known: b.known, Parent: o.Parent, Time: b.epoch, Metadata: meta,
+		Progress: func(done, total int64) { r.Progress(done, total, event.UnitFiles) },
+	})
+	if err != nil {
+		return err
+	}
+	b.commit = written.Committed
+	return written.Index.Save(b.tree.indexFile())
 }
 
 // commitMetadata is what the commit says of itself.
@@ -63,8 +89,8 @@ func (b *build) commitMetadata(ctx context.Context, env *Env) ([]ostree.Meta, er
 	}
 	own := []ostree.Meta{
 		ostree.Text("version", b.version),
-		ostree.Text("rpmostree.inputhash", b.inputs),
-		ostree.Text("nosa.inputhash", b.inputs),
+		ostree.Text("rpmostree.inputhash", b.inputs.Digest()),
+		ostree.Text("nosa.inputhash", b.inputs.Digest()),
 		ostree.Text("nosa.engine", "dnf"),
 		ostree.Text("coreos-assembler.basearch", env.Arch.Name),
 		ostree.Text("coreos-assembler.config-gitrev", checkout.Describe),

@@ -1,14 +1,15 @@
 package builder
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"strings"
 
-	"github.com/nestos/nosa/builder/compose"
 	"github.com/nestos/nosa/builder/disk"
 	"github.com/nestos/nosa/builder/ostree"
+	"github.com/nestos/nosa/builder/sandbox"
 	"github.com/nestos/nosa/builder/tree"
 	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/manifest"
@@ -41,11 +42,98 @@ func (o *PickPackages) Run(ctx context.Context, env *Env, r *event.Reporter) err
 	return nil
 }
 
+// CompareInputs decides if there is anything to build, and the version.
+type CompareInputs struct {
+	Force      bool
+	ForceImage bool
+	Version    string
+
+	build *build
+}
+
+// Run implements Op.
+func (o *CompareInputs) Run(_ context.Context, env *Env, _ *event.Reporter) error {
+	b := o.build
+	var err error
+	if b.inputs, err = b.collectInputs(env); err != nil {
+		return err
+	}
+	if !o.Force && b.previous.InputHash == b.inputs.Digest() && b.hasArchive(env) {
+		why, err := b.imageInputsChanged(env)
+		if err != nil {
+			return err
+		}
+		if why == "" && !o.ForceImage {
+			b.same = b.previous.BuildID
+			env.Came("inputs", "unchanged since %s", b.same)
+			return nil
+		}
+		b.sameTree = true
+		env.Because("inputs", cmp.Or(why, "--force-image"))
+	} else if err := o.explain(env); err != nil {
+		return err
+	}
+	if err := b.decide(env); err != nil {
+		return err
+	}
+	env.Came("inputs", "new build %s", b.id)
+	return nil
+}
+
+// explain says why there is a new tree.
+func (o *CompareInputs) explain(env *Env) error {
+	b := o.build
+	if b.previous.BuildID == "" {
+		env.Because("inputs", "there is no build yet")
+		return nil
+	}
+	before, err := readInputs(env.WS.BuildDir(b.previous.BuildID, env.Arch.Name))
+	if err != nil {
+		return err
+	}
+	switch news := b.inputs.Since(before); {
+	case before == nil:
+		env.Because("inputs", b.previous.BuildID+" does not say what went into it")
+	case news != "":
+		env.Because("inputs", news)
+	case !b.hasArchive(env):
+		env.Because("inputs", "the ociarchive of "+b.previous.BuildID+" is gone")
+	default:
+		env.Because("inputs", "--force")
+	}
+	return nil
+}
+
+// composeStep is what the steps have in common that only run for a new tree.
+type composeStep struct{ build *build }
+
+// Skip implements Skipper.
+func (c composeStep) Skip(_ context.Context, _ *Env) (string, error) {
+	switch {
+	case c.build.same != "":
+		return "nothing changed", nil
+	case c.build.sameTree:
+		return "the commit is that of " + c.build.previous.BuildID, nil
+	}
+	return "", nil
+}
+
+// publishStep is what the steps have in common that run for a new build.
+type publishStep struct{ build *build }
+
+// Skip implements Skipper.
+func (p publishStep) Skip(_ context.Context, _ *Env) (string, error) {
+	if p.build.same != "" {
+		return "nothing changed", nil
+	}
+	return "", nil
+}
+
 // CommitOverlays commits each layer to a ref of its own, as nestos-assembler does.
 type CommitOverlays struct {
 	Names []string
 
-	build *build
+	composeStep
 }
 
 // Run implements Op.
@@ -55,23 +143,18 @@ func (o *CommitOverlays) Run(ctx context.Context, env *Env, r *event.Reporter) e
 		return err
 	}
 	b := o.build
-	b.layerSums = nil
 	for i, layer := range b.layers {
 		dir := env.Work("layers", fmt.Sprintf("%02d", i))
 		if err := writeLayer(layer, dir); err != nil {
 			return err
 		}
-		c, err := repo.Commit(ctx, ostree.CommitRequest{
-			Branch: layer.Name, Trees: []ostree.Source{{Dir: dir}}, Time: b.config.Epoch, OwnerRoot: true, NoXattrs: true,
-		})
+		c, err := repo.Write(ctx, ostree.WriteRequest{Dir: dir, Time: b.config.Epoch, OwnerRoot: true, NoXattrs: true})
 		if err != nil {
 			return err
 		}
-		commit, err := repo.ReadCommit(c.Checksum)
-		if err != nil {
+		if err := repo.SetRef(ctx, layer.Name, c.Checksum); err != nil {
 			return err
 		}
-		b.layerSums = append(b.layerSums, commit.ContentChecksum())
 		if err := removeTree(dir); err != nil {
 			return fmt.Errorf("clearing a layer: %w", err)
 		}
@@ -80,144 +163,145 @@ func (o *CommitOverlays) Run(ctx context.Context, env *Env, r *event.Reporter) e
 	return nil
 }
 
-// CompareInputs decides if there is anything to build, and the version.
-type CompareInputs struct {
-	Force   bool
-	Version string
-
-	build *build
-}
-
-// Run implements Op.
-func (o *CompareInputs) Run(_ context.Context, env *Env, _ *event.Reporter) error {
-	b := o.build
-	var err error
-	if b.inputs, err = b.inputHash(); err != nil {
-		return err
-	}
-	if !o.Force && b.previous.InputHash == b.inputs {
-		b.same = b.previous.BuildID
-		env.Came("inputs", "unchanged since %s", b.same)
-		return nil
-	}
-	if err := b.decide(env); err != nil {
-		return err
-	}
-	env.Came("inputs", "new build %s", b.id)
-	return nil
-}
-
-// composeStep is what the steps have in common that only run for a new build.
-type composeStep struct{ build *build }
-
-// Skip implements Skipper.
-func (c composeStep) Skip(_ context.Context, _ *Env) (string, error) {
-	if c.build.same != "" {
-		return "unchanged", nil
-	}
-	return "", nil
-}
-
 // rootDir is where the tree is composed.
-func rootDir(env *Env) string { return env.Work("root") }
+func rootDir(env *Env) string { return env.Work("view", "root") }
 
 // tree is the root tree on its way to a commit.
 func (c composeStep) tree(env *Env, r *event.Reporter) tree.Tree {
 	return tree.Tree{Root: rootDir(env), Epoch: c.build.epoch, Proc: env.Proc, Report: r}
 }
 
-// InstallPackages makes the root tree from the packages.
+// InstallPackages finds the tree of the packages in the cache, or makes it.
+//
+// Accounts keep the ids that they had in the previous commit. Where the packages alone give the same
+// ids, as is the rule, their tree is taken as it is and the other accounts join it; else they are
+// installed anew, with the accounts before them.
 type InstallPackages struct {
 	NoDocs bool
 	Langs  []string
 
 	composeStep
+	seed tree.SeedOptions // what is in the tree before the packages
+	why  string
+}
+
+// Skip implements Skipper: the tree may be in the cache.
+func (o *InstallPackages) Skip(ctx context.Context, env *Env) (string, error) {
+	if reason, err := o.composeStep.Skip(ctx, env); reason != "" || err != nil {
+		return reason, err
+	}
+	b := o.build
+	if b.fetched.Packages == nil {
+		return "", nil // only a plan
+	}
+	if err := sweepTrees(env); err != nil {
+		return "", err
+	}
+	wanted, err := b.wantedAccounts(ctx, env)
+	if err != nil {
+		return "", err
+	}
+	if b.config.Manifest.CheckPasswd.Mode == manifest.CheckFile || b.config.Manifest.CheckGroups.Mode == manifest.CheckFile {
+		o.seed = wanted // as they are part of the config the tree is found again
+	}
+	b.tree = treeOf(env, o.spec(env, o.seed).key())
+	record, ok := b.tree.record()
+	if !ok {
+		o.why = newsSince(env, b.fetched.Packages)
+		return "", nil
+	}
+	fits, err := o.fits(env, wanted)
+	if err != nil {
+		return "", err
+	}
+	if !fits {
+		o.seed = wanted
+		b.tree = treeOf(env, o.spec(env, o.seed).key())
+		if record, ok = b.tree.record(); !ok {
+			o.why = "accounts of the last commit have other ids than the packages give"
+			return "", nil
+		}
+	}
+	b.tree.use(env.Now())
+	return record.samePackages(), nil
+}
+
+// fits says if the tree of b can be had by the accounts that are wanted in it, and then who joins.
+func (o *InstallPackages) fits(env *Env, wanted tree.SeedOptions) (bool, error) {
+	if o.seed.Passwd != nil || o.seed.Group != nil {
+		return true, nil
+	}
+	fits, err := tree.Tree{Root: o.build.tree.dir}.Fits(wanted)
+	if fits {
+		o.build.seed = wanted
+	}
+	return fits, err
 }
 
 // Run implements Op.
 func (o *InstallPackages) Run(ctx context.Context, env *Env, r *event.Reporter) error {
 	b := o.build
+	wanted, err := b.wantedAccounts(ctx, env)
+	if err != nil {
+		return err
+	}
+	if err := o.install(ctx, env, r); err != nil {
+		return err
+	}
+	fits, err := o.fits(env, wanted)
+	if err != nil {
+		return err
+	}
+	if !fits {
+		o.seed = wanted
+		o.why += "; again, since accounts of the last commit have other ids"
+		b.tree = treeOf(env, o.spec(env, o.seed).key())
+		if err := o.install(ctx, env, r); err != nil {
+			return err
+		}
+	}
+	record, _ := b.tree.record()
+	for _, line := range record.NotRun {
+		r.Line("not run: " + line)
+	}
+	env.Because("install", o.why)
+	env.Came("install", "%d packages, %d calls of tools not run", len(b.fetched.Packages), len(record.NotRun))
+	return nil
+}
+
+func (o *InstallPackages) install(ctx context.Context, env *Env, r *event.Reporter) error {
+	if _, ok := o.build.tree.record(); ok {
+		return nil
+	}
 	var installed int64
-	for _, p := range b.fetched.Packages {
+	for _, p := range o.build.fetched.Packages {
 		installed += p.InstalledSize
 	}
 	if err := checkSpace(env.Work(), composeSpace(installed)); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(rootDir(env), 0o755); err != nil {
-		return fmt.Errorf("making the root: %w", err)
-	}
-	seed, err := b.seed(ctx, env.Repo(r))
-	if err != nil {
-		return err
-	}
-	if err := o.tree(env, r).Seed(seed); err != nil {
-		return err
-	}
-	done, err := compose.Install(ctx, compose.InstallRequest{
-		Root: rootDir(env), RPMs: rpmCache(env.WS), Packages: b.fetched.Packages, NoDocs: o.NoDocs, Langs: o.Langs,
-		Epoch: b.epoch, Work: env.Work(), Proc: env.Proc, Report: r,
-	})
-	if err != nil {
-		return err
-	}
-	for _, call := range done.Calls {
-		r.Line("not run: " + strings.Join(call.Argv, " ") + " (" + call.Scriptlet + " of " + call.Package + ")")
-	}
-	env.Came("install", "%d packages, %d calls of tools not run", len(b.fetched.Packages), len(done.Calls))
-	return nil
+	return o.build.tree.install(ctx, env, o, r)
 }
 
-// seed gives the accounts that packages shall find: those of the files that
-// check-passwd and check-groups name, else those of the previous commit.
-func (b *build) seed(ctx context.Context, repo ostree.Repo) (tree.SeedOptions, error) {
-	m := b.config.Manifest
-	var o tree.SeedOptions
-	if !m.PreservePasswd {
-		return o, nil
-	}
+// openView makes the tree of the packages changeable.
+func (b *build) openView(ctx context.Context, env *Env, r *event.Reporter) error {
 	var err error
-	if o.Passwd, err = b.referenceAccounts(ctx, repo, m.CheckPasswd, "passwd"); err != nil {
-		return o, err
+	if b.view, err = sandbox.OpenView(ctx, b.tree.dir, env.Work("view")); err != nil {
+		return err
 	}
-	o.Group, err = b.referenceAccounts(ctx, repo, m.CheckGroups, "group")
-	return o, err
+	env.closing = append(env.closing, b.closeView)
+	if b.view.Copied != nil {
+		r.Info("the packages' tree is copied: " + b.view.Copied.Error())
+	}
+	b.known = ostree.ReadIndex(b.tree.indexFile())
+	return tree.Tree{Root: b.view.Root, Report: r}.JoinSeed(b.seed)
 }
 
-// referenceAccounts gives the passwd or group file that the new tree is seeded
-// and compared with; nil when there is none.
-func (b *build) referenceAccounts(ctx context.Context, repo ostree.Repo, a manifest.Accounts, name string) ([]byte, error) {
-	switch a.Mode {
-	case manifest.CheckFile:
-		data, err := os.ReadFile(a.File.Path)
-		if err != nil {
-			return nil, fmt.Errorf("%s: reading the reference accounts: %w", a.Origin, err)
-		}
-		return data, nil
-	case manifest.CheckPrevious:
-		if b.previous.Commit == "" {
-			return nil, nil
-		}
-		return previousAccounts(ctx, repo, b.previous.Commit, name)
-	case manifest.CheckNone, manifest.CheckData:
-	}
-	return nil, nil
-}
-
-// previousAccounts joins a commit's accounts of usr/etc and usr/lib. A commit
-// that is no longer in the cache has none: it cannot be compared with.
-func previousAccounts(ctx context.Context, repo ostree.Repo, commit, name string) ([]byte, error) {
-	t, err := repo.Tree(ctx, commit)
-	if err != nil {
-		return nil, nil //nolint:nilerr // the cache may be deleted at any time
-	}
-	var all []byte
-	for _, dir := range []string{"/usr/etc/", "/usr/lib/"} {
-		if data, err := repo.ReadFile(t, dir+name); err == nil {
-			all = append(all, data...)
-		}
-	}
-	return all, nil
+// closeView ends the view; later calls do nothing.
+func (b *build) closeView() error {
+	v := b.view
+	b.view = sandbox.View{}
+	return v.Close()
 }
 
 // ApplyLayers removes what remove-from-packages names and puts the layers over
@@ -230,6 +314,9 @@ type ApplyLayers struct {
 
 // Run implements Op.
 func (o *ApplyLayers) Run(ctx context.Context, env *Env, r *event.Reporter) error {
+	if err := o.build.openView(ctx, env, r); err != nil {
+		return err
+	}
 	m, t := o.build.config.Manifest, o.tree(env, r)
 	var removals []tree.Removal
 	for _, rm := range m.RemoveFromPackages {
@@ -356,67 +443,42 @@ func (o *LayOut) Run(ctx context.Context, env *Env, r *event.Reporter) error {
 	return t.Var(ctx)
 }
 
-// MakeInitramfs puts the kernel in its place and runs the tree's dracut, then
-// seals the tree.
-type MakeInitramfs struct {
-	Args []string
-
-	composeStep
-}
+// PlaceKernel puts the kernel in its place.
+type PlaceKernel struct{ composeStep }
 
 // Run implements Op.
-func (o *MakeInitramfs) Run(ctx context.Context, env *Env, r *event.Reporter) error {
-	m, t := o.build.config.Manifest, o.tree(env, r)
-	if !m.Container {
-		kver, err := t.Kernel(ctx)
+func (o *PlaceKernel) Run(ctx context.Context, env *Env, r *event.Reporter) (err error) {
+	if o.build.config.Manifest.Container {
+		return nil
+	}
+	if o.build.kver, err = o.tree(env, r).Kernel(ctx); err != nil {
+		return err
+	}
+	env.Came("kernel", "%s", o.build.kver)
+	return nil
+}
+
+// SealTree completes the tree: the initramfs, and nothing that must not be committed.
+type SealTree struct{ composeStep }
+
+// Run implements Op.
+func (o *SealTree) Run(ctx context.Context, env *Env, r *event.Reporter) error {
+	b, t := o.build, o.tree(env, r)
+	m := b.config.Manifest
+	if b.wantsInitramfs() {
+		err := t.PlaceInitramfs(tree.InitramfsOptions{KVER: b.kver, BootLocation: tree.BootLocation(m.BootLocation)}, b.initramfs)
 		if err != nil {
 			return err
-		}
-		env.Came("initramfs", "%s", kver)
-		if !m.NoInitramfs {
-			err = t.Initramfs(ctx, tree.InitramfsOptions{
-				KVER: kver, Args: o.Args, BootLocation: tree.BootLocation(m.BootLocation), Scratch: env.Work(),
-			})
-			if err != nil {
-				return err
-			}
 		}
 	}
 	if err := t.Seal(ctx, tree.SealOptions{RefuseDevices: !m.IgnoreDevices}); err != nil {
 		return err
 	}
-	ref, err := o.build.reference(ctx, env.Repo(r))
+	ref, err := b.reference(ctx, env)
 	if err != nil {
 		return err
 	}
 	return t.CheckAccounts(ctx, ref)
-}
-
-// reference gives the accounts that the tree is compared with.
-func (b *build) reference(ctx context.Context, repo ostree.Repo) (tree.Reference, error) {
-	m := b.config.Manifest
-	ref := tree.Reference{IgnoreUsers: texts(m.IgnoreRemovedUsers), IgnoreGroups: texts(m.IgnoreRemovedGroups)}
-	passwd, err := b.referenceAccounts(ctx, repo, m.CheckPasswd, "passwd")
-	if err != nil {
-		return ref, err
-	}
-	group, err := b.referenceAccounts(ctx, repo, m.CheckGroups, "group")
-	if err != nil {
-		return ref, err
-	}
-	if ref.Users, err = tree.ParsePasswd(passwd); err != nil {
-		return ref, fmt.Errorf("%s: %w", m.CheckPasswd.Origin, err)
-	}
-	if ref.Groups, err = tree.ParseGroup(group); err != nil {
-		return ref, fmt.Errorf("%s: %w", m.CheckGroups.Origin, err)
-	}
-	for _, a := range m.CheckPasswd.Entries {
-		ref.Users = append(ref.Users, tree.User{Name: a.Name, UID: int(a.ID), GID: int(a.GID)})
-	}
-	for _, a := range m.CheckGroups.Entries {
-		ref.Groups = append(ref.Groups, tree.Group{Name: a.Name, GID: int(a.ID)})
-	}
-	return ref, nil
 }
 
 // grubScript is the grub.cfg that image.json records.

@@ -35,6 +35,7 @@ type Env struct {
 	Proc    sandbox.Proc // what kind of /proc a sandbox can have here; set by the stages that run one
 
 	outcomes *outcomes
+	closing  []func() error // what ends with the stage, the last first
 }
 
 // NewEnv completes e for the workspace in e.Dir.
@@ -81,6 +82,10 @@ func (e *Env) Open(ctx context.Context, locks ...func(context.Context, *Env) (*l
 	var held []*lock.File
 	release := func() error {
 		var errs []error
+		for _, end := range slices.Backward(e.closing) {
+			errs = append(errs, end())
+		}
+		e.closing = nil
 		for _, h := range slices.Backward(held) {
 			errs = append(errs, h.Close())
 		}

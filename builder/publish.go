@@ -3,6 +3,7 @@ package builder
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -26,7 +27,7 @@ func (c *Config) name() string { return c.Manifest.Rojig.Name }
 
 // WriteArchive writes the commit as an OS container: the form in which a build
 // keeps it, whatever becomes of the cache.
-type WriteArchive struct{ composeStep }
+type WriteArchive struct{ publishStep }
 
 // Run implements Op.
 func (o *WriteArchive) Run(ctx context.Context, env *Env, r *event.Reporter) error {
@@ -42,6 +43,47 @@ func (o *WriteArchive) Run(ctx context.Context, env *Env, r *event.Reporter) err
 	if err != nil {
 		return err
 	}
+	if b.sameTree {
+		err = b.reuseArchive(env, name, manifestName)
+	} else {
+		err = b.writeArchive(ctx, env, r, name, manifestName)
+	}
+	if err != nil {
+		return err
+	}
+	b.artifacts = map[string]workspace.Artifact{}
+	for kind, file := range map[string]string{"ostree": name, "oci-manifest": manifestName} {
+		a, err := finishArtifact(ctx, filepath.Join(buildDir(env), file), r)
+		if err != nil {
+			return err
+		}
+		a.SkipCompression = true
+		b.artifacts[kind] = a
+	}
+	env.Came("archive", "%s", event.Bytes(b.artifacts["ostree"].Size))
+	return nil
+}
+
+// reuseArchive gives the new build the archive of the previous one, whose commit it has.
+func (b *build) reuseArchive(env *Env, name, manifestName string) error {
+	old := env.WS.BuildDir(b.previous.BuildID, env.Arch.Name)
+	for kind, file := range map[string]string{"ostree": name, "oci-manifest": manifestName} {
+		from, to := filepath.Join(old, b.previous.Images[kind].Path), filepath.Join(buildDir(env), file)
+		if err := os.Link(from, to); err == nil {
+			continue
+		}
+		if err := copyAtomically(from, to); err != nil {
+			return fmt.Errorf("taking the archive of build %s: %w", b.previous.BuildID, err)
+		}
+	}
+	b.commit = ostree.Committed{
+		Checksum: b.previous.Commit, MetadataTotal: int(b.previous.MetadataTotal), ContentTotal: int(b.previous.ContentTotal),
+		CacheHits: int(b.previous.ContentTotal),
+	}
+	return nil
+}
+
+func (b *build) writeArchive(ctx context.Context, env *Env, r *event.Reporter, name, manifestName string) error {
 	checksum := sha256Hex(b.imageJSON)
 	checkout, err := env.WS.ConfigCheckout(ctx)
 	if err != nil {
@@ -70,16 +112,6 @@ func (o *WriteArchive) Run(ctx context.Context, env *Env, r *event.Reporter) err
 	if err := os.WriteFile(filepath.Join(buildDir(env), manifestName), image.Manifest, 0o644); err != nil {
 		return fmt.Errorf("writing the OCI manifest: %w", err)
 	}
-	b.artifacts = map[string]workspace.Artifact{}
-	for kind, file := range map[string]string{"ostree": name, "oci-manifest": manifestName} {
-		a, err := finishArtifact(ctx, filepath.Join(buildDir(env), file), r)
-		if err != nil {
-			return err
-		}
-		a.SkipCompression = true
-		b.artifacts[kind] = a
-	}
-	env.Came("archive", "%s", event.Bytes(b.artifacts["ostree"].Size))
 	return nil
 }
 
@@ -131,7 +163,7 @@ func (h *HaveCommit) Run(ctx context.Context, env *Env, r *event.Reporter) error
 }
 
 // PublishBuild writes the build's records and gives it its place in builds/.
-type PublishBuild struct{ composeStep }
+type PublishBuild struct{ publishStep }
 
 // Run implements Op.
 func (o *PublishBuild) Run(ctx context.Context, env *Env, r *event.Reporter) error {
@@ -181,7 +213,11 @@ func (b *build) writeRecords(ctx context.Context, env *Env, r *event.Reporter) e
 	if b.config.Platforms != nil {
 		files[PlatformsFile] = b.config.Platforms
 	}
-	for name, v := range map[string]any{workspace.CommitMetaFile: commit.JSON(), workspace.OverlaysFile: b.placement} {
+	placed, err := b.placed(env)
+	if err != nil {
+		return err
+	}
+	for name, v := range map[string]any{workspace.CommitMetaFile: commit.JSON(), workspace.OverlaysFile: placed, InputsFile: b.inputs} {
 		if files[name], err = json.MarshalIndent(v, "", "    "); err != nil {
 			return fmt.Errorf("writing %s: %w", name, err)
 		}
@@ -196,6 +232,21 @@ func (b *build) writeRecords(ctx context.Context, env *Env, r *event.Reporter) e
 	}
 	_, err = env.WS.WriteYumReposRecord(ctx, dir, env.Now())
 	return err
+}
+
+// placed tells what the layers put where, in the commit of this build.
+func (b *build) placed(env *Env) (any, error) {
+	if !b.sameTree {
+		return b.placement, nil
+	}
+	data, err := os.ReadFile(filepath.Join(env.WS.BuildDir(b.previous.BuildID, env.Arch.Name), workspace.OverlaysFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return b.placement, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("taking the records of build %s: %w", b.previous.BuildID, err)
+	}
+	return json.RawMessage(data), nil
 }
 
 // meta is meta.json of the new build.
@@ -213,7 +264,7 @@ func (b *build) meta(ctx context.Context, env *Env, r *event.Reporter) (workspac
 	return workspace.Meta{
 		BuildID: b.id, Name: m.Rojig.Name, Summary: m.Rojig.Summary, Ref: m.Ref,
 		Commit: c.Checksum, Version: b.version, CommitTimestamp: workspace.Timestamp(b.epoch),
-		ContentChecksum: commit.ContentChecksum(), InputHash: b.inputs,
+		ContentChecksum: commit.ContentChecksum(), InputHash: b.inputs.Digest(),
 		MetadataTotal: int64(c.MetadataTotal), MetadataWritten: int64(c.MetadataWritten),
 		ContentTotal: int64(c.ContentTotal), ContentWritten: int64(c.ContentWritten),
 		CacheHits: int64(c.CacheHits), BytesWritten: c.ContentBytesWritten,

@@ -114,16 +114,18 @@ func runStep(ctx context.Context, s Step, env *Env) error {
 		return err
 	}
 	took := env.Now().Sub(start)
-	env.Sink.Emit(event.Event{Kind: event.Step, Step: s.Name, State: event.Done, MS: took.Milliseconds(), Text: env.outcome(s.Name)})
+	text, why := env.outcome(s.Name)
+	env.Sink.Emit(event.Event{Kind: event.Step, Step: s.Name, State: event.Done, MS: took.Milliseconds(), Text: text, Reason: why})
 	env.remember(s.Name, took)
 	return nil
 }
 
-// outcomes is what steps say they came to ("214 packages"), by step.
+// outcomes is what steps say they came to ("214 packages") and why they ran, by step.
 type outcomes struct {
-	mu    sync.Mutex
-	texts map[string]string
-	times map[string]time.Duration
+	mu      sync.Mutex
+	texts   map[string]string
+	reasons map[string]string
+	times   map[string]time.Duration
 }
 
 // Came sets the few words that stand beside a finished step.
@@ -136,10 +138,20 @@ func (e *Env) Came(step, format string, args ...any) {
 	e.outcomes.texts[step] = fmt.Sprintf(format, args...)
 }
 
-func (e *Env) outcome(step string) string {
+// Because sets the reason why a step ran although it could have been skipped.
+func (e *Env) Because(step, reason string) {
 	e.outcomes.mu.Lock()
 	defer e.outcomes.mu.Unlock()
-	return e.outcomes.texts[step]
+	if e.outcomes.reasons == nil {
+		e.outcomes.reasons = map[string]string{}
+	}
+	e.outcomes.reasons[step] = reason
+}
+
+func (e *Env) outcome(step string) (text, reason string) {
+	e.outcomes.mu.Lock()
+	defer e.outcomes.mu.Unlock()
+	return e.outcomes.texts[step], e.outcomes.reasons[step]
 }
 
 func (e *Env) remember(step string, took time.Duration) {

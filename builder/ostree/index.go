@@ -3,10 +3,13 @@ package ostree
 import (
 	"bufio"
 	"encoding/gob"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -87,4 +90,35 @@ func statOf(info fs.FileInfo) (*syscall.Stat_t, error) {
 		return nil, errors.New("no stat of this system")
 	}
 	return st, nil
+}
+
+// Sum gives a checksum of a regular file, owner, mode and attributes included: that of its content
+// object. It reads the file only where the index does not know it.
+func (x Index) Sum(dir, path string) (string, error) {
+	name := filepath.Join(dir, path)
+	info, err := os.Lstat(name)
+	if err != nil {
+		return "", fmt.Errorf("checksumming: %w", err)
+	}
+	st, err := statOf(info)
+	if err != nil {
+		return "", fmt.Errorf("checksumming %s: %w", name, err)
+	}
+	if sum, ok := x.lookup(path, st); ok {
+		return sum, nil
+	}
+	o := owner{UID: st.Uid, GID: st.Gid, Mode: st.Mode}
+	if o.Xattrs, err = readXattrs(name); err != nil {
+		return "", fmt.Errorf("checksumming %s: %w", name, err)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return "", fmt.Errorf("checksumming: %w", err)
+	}
+	defer f.Close()
+	h := o.contentHash("")
+	if _, err := io.Copy(h, f); err != nil {
+		return "", fmt.Errorf("checksumming %s: %w", name, err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }

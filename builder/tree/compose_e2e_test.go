@@ -171,10 +171,16 @@ func compose(t *testing.T, root string, log *recorder) {
 		{"var", func() error { return tr.Var(ctx) }},
 		{"kernel", func() (err error) { kver, err = tr.Kernel(ctx); return err }},
 		{"initramfs", func() error {
-			return tr.Initramfs(ctx, InitramfsOptions{KVER: kver, BootLocation: BootModules, Args: []string{
+			o := InitramfsOptions{KVER: kver, BootLocation: BootModules, Args: []string{
 				"--no-hostonly", "-m", "bash systemd systemd-initrd dracut-systemd rootfs-block udev-rules ostree usrmount base fs-lib shutdown",
 				"--compress", "zstd -1",
-			}})
+			}}
+			image, reads, err := tr.Dracut(ctx, o, t.TempDir())
+			if err != nil {
+				return err
+			}
+			t.Logf("dracut read %d paths", len(reads))
+			return tr.PlaceInitramfs(o, image)
 		}},
 		{"seal", func() error { return tr.Seal(ctx, SealOptions{}) }},
 		{"check accounts", func() error { return tr.CheckAccounts(ctx, Reference{Users: []User{{Name: "daemon", UID: 1, GID: 1}}}) }},

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,7 +23,6 @@ type InitramfsOptions struct {
 	KVER         string       // what Kernel gave
 	Args         []string     // initramfs-args; none means --no-hostonly
 	BootLocation BootLocation // empty is BootNew
-	Scratch      string       // directory on the host for dracut's files, several times the initramfs; empty is the temporary directory
 }
 
 // DracutArgs is dracut's command line in the sandbox, which leaves the image in out. help is what
@@ -42,44 +43,55 @@ func DracutArgs(o InitramfsOptions, help, out string) []string {
 // dracutEpoch is SOURCE_DATE_EPOCH for dracut: the image must not change with the build's own.
 const dracutEpoch = 1
 
-// Initramfs makes usr/lib/modules/KVER/initramfs.img, mode 0644, with the tree's dracut. dracut
-// copies os-release into the image, so it sees one without a version and the same packages give the
-// same bytes; the real one comes behind it in an archive of its own, with /dev/random and
-// /dev/urandom (which FIPS mode needs before devtmpfs). Run it after Kernel.
-func (t Tree) Initramfs(ctx context.Context, o InitramfsOptions) error {
+// Dracut runs the tree's dracut, which leaves its image in the directory dir, and gives what it
+// read, for Reads; what is in dir besides is for the caller to remove. dracut copies os-release
+// into the image, so it sees one without a version and the same packages give the same bytes. Run
+// it after Kernel.
+func (t Tree) Dracut(ctx context.Context, o InitramfsOptions, dir string) (image string, reads []string, err error) {
+	r, err := t.open()
+	if err != nil {
+		return "", nil, err
+	}
+	defer r.close()
+	box, err := t.dracutBox(r, dir)
+	if err != nil {
+		return "", nil, err
+	}
+	if reads, err = t.dracut(ctx, box, o); err != nil {
+		return "", nil, err
+	}
+	image = filepath.Join(dir, "tmp/initramfs.img")
+	if _, err := os.Stat(image); err != nil {
+		return "", nil, fmt.Errorf("dracut made no initramfs: %w", err)
+	}
+	return image, reads, nil
+}
+
+// PlaceInitramfs makes usr/lib/modules/KVER/initramfs.img, mode 0644, of dracut's image. The real
+// os-release comes behind it in an archive of its own, with /dev/random and /dev/urandom (which
+// FIPS mode needs before devtmpfs).
+func (t Tree) PlaceInitramfs(o InitramfsOptions, image string) error {
 	r, err := t.open()
 	if err != nil {
 		return err
 	}
 	defer r.close()
-	scratch, err := os.MkdirTemp(o.Scratch, "nosa-dracut-")
-	if err != nil {
-		return fmt.Errorf("making the initramfs: %w", err)
-	}
-	defer os.RemoveAll(scratch)
-	box, err := t.dracutBox(r, scratch)
-	if err != nil {
-		return err
-	}
-	if err := t.dracut(ctx, box, o); err != nil {
-		return err
-	}
 	tail, err := r.initramfsTail()
 	if err != nil {
 		return err
 	}
-	image, err := os.Open(filepath.Join(scratch, "tmp/initramfs.img"))
+	in, err := os.Open(image)
 	if err != nil {
-		return fmt.Errorf("dracut made no initramfs: %w", err)
+		return fmt.Errorf("placing the initramfs: %w", err)
 	}
-	defer image.Close()
-	info, err := image.Stat()
+	defer in.Close()
+	info, err := in.Stat()
 	if err != nil {
-		return fmt.Errorf("making the initramfs: %w", err)
+		return fmt.Errorf("placing the initramfs: %w", err)
 	}
 	// The kernel reads an archive behind another only at a multiple of four (init/initramfs.c).
 	pad := make([]byte, 4+(4-info.Size()%4)%4)
-	whole := io.MultiReader(image, bytes.NewReader(pad), bytes.NewReader(tail))
+	whole := io.MultiReader(in, bytes.NewReader(pad), bytes.NewReader(tail))
 	if err := r.put(path.Join(modulesDir, o.KVER, "initramfs.img"), whole, owner{mode: 0o644}); err != nil {
 		return err
 	}
@@ -89,49 +101,24 @@ func (t Tree) Initramfs(ctx context.Context, o InitramfsOptions) error {
 	return nil
 }
 
-// dracutBox is the sandbox of dracut: a tree that cannot be changed, all accounts in /etc, no
-// version in os-release, and space on disk in /tmp.
-func (t Tree) dracutBox(r root, scratch string) (sandbox.Sandbox, error) {
-	temp := filepath.Join(scratch, "tmp")
+// dracutBox is the sandbox of dracut: a tree that cannot be changed, some files covered, and space
+// on disk in /tmp.
+func (t Tree) dracutBox(r root, dir string) (sandbox.Sandbox, error) {
+	temp := filepath.Join(dir, "tmp")
 	if err := os.MkdirAll(filepath.Join(temp, "dracut"), 0o700); err != nil {
 		return sandbox.Sandbox{}, fmt.Errorf("making the initramfs: %w", err)
 	}
 	binds := []sandbox.Bind{{Source: temp, Target: "/tmp", Writable: true}}
-	cover := func(name string, text []byte) error {
-		source := filepath.Join(scratch, filepath.Base(name))
-		if err := os.WriteFile(source, text, 0o644); err != nil { //nolint:gosec // readable, as the file it covers
-			return fmt.Errorf("making the initramfs: %w", err)
-		}
-		binds = append(binds, sandbox.Bind{Source: source, Target: "/" + name})
-		return nil
-	}
-	text, name, err := r.osRelease()
+	covers, err := r.dracutCovers()
 	if err != nil {
 		return sandbox.Sandbox{}, err
 	}
-	if name != "" {
-		if rest, ok := strings.CutPrefix(name, "usr/etc/"); ok {
-			name = "etc/" + rest
+	for _, name := range slices.Sorted(maps.Keys(covers)) {
+		source := filepath.Join(dir, path.Base(name))
+		if err := os.WriteFile(source, covers[name], 0o644); err != nil { //nolint:gosec // readable, as the file it covers
+			return sandbox.Sandbox{}, fmt.Errorf("making the initramfs: %w", err)
 		}
-		if err := cover(name, withoutVersion(text)); err != nil {
-			return sandbox.Sandbox{}, err
-		}
-	}
-	for _, file := range []string{"passwd", "group"} {
-		etc, err := r.readIf("usr/etc/" + file)
-		if err != nil {
-			return sandbox.Sandbox{}, err
-		}
-		lib, err := r.readIf("usr/lib/" + file)
-		if err != nil {
-			return sandbox.Sandbox{}, err
-		}
-		if etc == nil || lib == nil {
-			continue
-		}
-		if err := cover("etc/"+file, uniqueLines(append(etc, lib...))); err != nil {
-			return sandbox.Sandbox{}, err
-		}
+		binds = append(binds, sandbox.Bind{Source: source, Target: name})
 	}
 	box := t.readOnlyBox(binds...)
 	box.Tmpfs = append(box.Tmpfs, "/var/roothome", "/var/tmp") // where links of the tree lead
@@ -139,14 +126,44 @@ func (t Tree) dracutBox(r root, scratch string) (sandbox.Sandbox, error) {
 	return box, nil
 }
 
-func (t Tree) dracut(ctx context.Context, box sandbox.Sandbox, o InitramfsOptions) error {
+// dracutCovers are the files that dracut sees instead of the tree's, by absolute path: no version in
+// os-release, and all accounts in /etc.
+func (r root) dracutCovers() (map[string][]byte, error) {
+	covers := map[string][]byte{}
+	text, name, err := r.osRelease()
+	if err != nil {
+		return nil, err
+	}
+	if name != "" {
+		if rest, ok := strings.CutPrefix(name, "usr/etc/"); ok {
+			name = "etc/" + rest
+		}
+		covers["/"+name] = withoutVersion(text)
+	}
+	for _, file := range []string{"passwd", "group"} {
+		etc, err := r.readIf("usr/etc/" + file)
+		if err != nil {
+			return nil, err
+		}
+		lib, err := r.readIf("usr/lib/" + file)
+		if err != nil {
+			return nil, err
+		}
+		if etc != nil && lib != nil {
+			covers["/etc/"+file] = uniqueLines(append(etc, lib...))
+		}
+	}
+	return covers, nil
+}
+
+func (t Tree) dracut(ctx context.Context, box sandbox.Sandbox, o InitramfsOptions) ([]string, error) {
 	var help strings.Builder
 	// dracut 059 ends with status 1 after its help.
 	if err := box.Run(ctx, proc.Cmd{Args: []string{"dracut", "--help"}, Stdout: &help}); err != nil && help.Len() == 0 {
-		return fmt.Errorf("the tree's dracut does not run (it needs dracut and OSTree's module for it): %w", err)
+		return nil, fmt.Errorf("the tree's dracut does not run (it needs dracut and OSTree's module for it): %w", err)
 	}
 	var problems, broken []string
-	err := box.Run(ctx, proc.Cmd{
+	reads, err := t.traced(ctx, box, proc.Cmd{
 		Args: DracutArgs(o, help.String(), "/tmp/initramfs.img"),
 		Env:  []string{"DRACUT_NO_MKNOD=1", "DRACUT_NO_XATTR=1"},
 		Line: func(text string) {
@@ -160,16 +177,16 @@ func (t Tree) dracut(ctx context.Context, box sandbox.Sandbox, o InitramfsOption
 		},
 	})
 	if err != nil {
-		return fmt.Errorf("making the initramfs: %w", err)
+		return nil, fmt.Errorf("making the initramfs: %w", err)
 	}
 	if len(broken) > 0 {
 		// dracut itself ends well, with an image that cannot boot.
-		return fmt.Errorf("making the initramfs: %d programs without their libraries: %s", len(broken), broken[0])
+		return nil, fmt.Errorf("making the initramfs: %d programs without their libraries: %s", len(broken), broken[0])
 	}
 	if len(problems) > 0 {
 		t.Report.Warn(fmt.Sprintf("dracut reported %d errors; the first: %s", len(problems), problems[0]))
 	}
-	return nil
+	return reads, nil
 }
 
 // osRelease gives the text and the real path of os-release.

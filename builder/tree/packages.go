@@ -77,6 +77,28 @@ func (t Tree) packages(ctx context.Context, r root) (packages, error) {
 	return owners, nil
 }
 
+// Owners gives for each path of the finished tree, with a leading slash, the first package that owns
+// it, if one does.
+func (t Tree) Owners(ctx context.Context) (map[string]string, error) {
+	r, err := t.open()
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	owners, err := t.packages(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	by := make(map[string]string, len(owners))
+	for name, list := range owners {
+		if rest, ok := strings.CutPrefix(name, "etc/"); ok {
+			name = "usr/etc/" + rest
+		}
+		by["/"+name] = slices.Min(list)
+	}
+	return by, nil
+}
+
 // rpmArgs is the command line of a query that reads no configuration of the user.
 func rpmArgs(db string, args ...string) []string {
 	return append([]string{"rpm", "--dbpath", db}, args...)

@@ -226,12 +226,19 @@ func (r root) removeAll(names ...string) error {
 	return nil
 }
 
-// move renames a file or directory.
+// move renames a file or directory; a directory of an overlay's lower tree is copied.
 func (r root) move(from, to string) error {
 	if err := r.mkdirAll(path.Dir(to)); err != nil {
 		return err
 	}
-	if err := r.Rename(from, to); err != nil {
+	err := r.Rename(from, to)
+	if errors.Is(err, syscall.EXDEV) {
+		if err := r.copyTree(from, to); err != nil {
+			return err
+		}
+		return r.removeAll(from)
+	}
+	if err != nil {
 		return fmt.Errorf("moving /%s: %w", from, err)
 	}
 	return nil

@@ -28,7 +28,9 @@ commit it with OSTree, write the ociarchive and the images that are asked for:
 qemu (default), metal, metal4k, or ostree for no image.
 
 When nothing that goes into the commit has changed there is no new build; images
-that are missing are made all the same.` +
+that are missing are made all the same. When only what images are made from has
+changed, the new build has the commit of the last one. Of what goes into the
+commit only that is done again which may come out differently: nosa why tells.` +
 			exitHelp(exitOK, exitFailed, exitUsage, exitConfig, exitNoWorkspace, exitLocked, exitMissing, exitNoSpace, exitCancelled),
 		ValidArgs: buildTargets(),
 		Args:      checkTargets,
@@ -45,6 +47,7 @@ that are missing are made all the same.` +
 	f.BoolVarP(&o.Fetch, "fetch", "F", false, "fetch first")
 	f.BoolVar(&o.plan, "plan", false, "print the steps and what would become of each; run nothing")
 	f.BoolVarP(&o.Force, "force", "f", false, "compose even if nothing has changed")
+	f.BoolVar(&o.ForceImage, "force-image", false, "make a new build even if nothing has changed, of the same commit where that is the same")
 	f.BoolVar(&o.Strict, "strict", false, "install only packages that a lockfile names")
 	f.StringVar(&o.Version, "version", "", "the commit's `VERSION`, instead of the next one of automatic-version-prefix")
 	f.StringVar(&o.Parent, "parent", "", "make the `COMMIT` the new commit's parent")
