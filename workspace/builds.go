@@ -149,11 +149,20 @@ func (x *Index) TagsOf(id string) []string {
 // Tag gives a name to a build, or moves it there from another. Created is taken
 // from t when set, else it becomes now.
 func (x *Index) Tag(t Tag, now time.Time) error {
-	if t.Name == "" || strings.ContainsAny(t.Name, " \t\n") {
-		return fmt.Errorf("tag %q: want a name without blanks", t.Name)
-	}
 	if x.at(t.Target) < 0 {
 		return fmt.Errorf("tag %s: %s: %w", t.Name, t.Target, ErrNoBuild)
+	}
+	return x.ForceTag(t, now)
+}
+
+// ForceTag is Tag also for a build that the index does not have: one that is to
+// come, or that a remote store has.
+func (x *Index) ForceTag(t Tag, now time.Time) error {
+	if err := CheckID(t.Target); err != nil {
+		return fmt.Errorf("tag %s: %w", t.Name, err)
+	}
+	if err := x.checkTagName(t.Name); err != nil {
+		return err
 	}
 	if t.Created == "" {
 		t.Created = Timestamp(now)
@@ -167,6 +176,19 @@ func (x *Index) Tag(t Tag, now time.Time) error {
 		t.Extra = x.Tags[i].Extra
 	}
 	x.Tags[i] = t
+	return nil
+}
+
+// checkTagName refuses names under which a build could not be asked for.
+func (x *Index) checkTagName(name string) error {
+	switch {
+	case name == "" || strings.ContainsAny(name, " \t\n"):
+		return fmt.Errorf("tag %q: want a name without blanks", name)
+	case name == latestLink:
+		return fmt.Errorf("tag %q: that is always the newest build", name)
+	case x.at(name) >= 0:
+		return fmt.Errorf("tag %q: a build has that id", name)
+	}
 	return nil
 }
 
@@ -290,6 +312,11 @@ func (w *Workspace) Resolve(name, arch string) (string, error) {
 		}
 		return "", fmt.Errorf("latest for %s: %w", arch, ErrNoBuild)
 	}
+	return x.find(name)
+}
+
+// find gives the id of the build that is meant by an id or a tag.
+func (x *Index) find(name string) (string, error) {
 	if _, ok := x.Find(name); ok {
 		return name, nil
 	}

@@ -21,7 +21,7 @@ var ErrLive = errors.New("something is running here")
 
 // CleanOptions say what Clean removes.
 type CleanOptions struct {
-	All   bool // the cache too
+	All   bool // the cache and the deleted builds too
 	Force bool // tagged builds too
 	// Live names the jobs and VMs that run at this moment; nil is none.
 	Live   func() ([]string, error)
@@ -37,7 +37,7 @@ type Cleaned struct {
 }
 
 // Clean removes builds/ and tmp/, as far as their content is not tagged; the
-// cache only with All. src/, overrides/ and pool/ stay, and so do entries of the
+// cache and what Undelete could bring back only with All. src/, overrides/ and pool/ stay, and so do entries of the
 // index whose files are elsewhere. The index is written first, then everything
 // is moved to a trash in tmp/ and deleted there: wherever that is interrupted,
 // what is in the index is whole, and Repair puts back what was not moved yet.
@@ -63,6 +63,9 @@ func (w *Workspace) Clean(ctx context.Context, o CleanOptions) (c Cleaned, err e
 // clean needs all locks.
 func (w *Workspace) clean(o CleanOptions) (Cleaned, error) {
 	var c Cleaned
+	if _, err := w.tidyBin(o.Now); err != nil {
+		return c, err
+	}
 	x, err := w.ReadIndex()
 	if err != nil {
 		return c, err
@@ -84,9 +87,6 @@ func (w *Workspace) clean(o CleanOptions) (Cleaned, error) {
 	}
 	if err := w.writeCleaned(&x, o.Now); err != nil {
 		return Cleaned{}, err
-	}
-	if err := os.MkdirAll(w.trashDir(), 0o755); err != nil {
-		return c, fmt.Errorf("cleaning: %w", err)
 	}
 	for _, v := range victims {
 		if err := w.trash(v); err != nil {
@@ -122,7 +122,7 @@ func (o CleanOptions) checkLive() error {
 func (w *Workspace) victims(x *Index, c *Cleaned, o CleanOptions) ([]string, error) {
 	dirs := []string{"builds", "tmp", "tmp/jobs", "tmp/vms"}
 	if o.All {
-		dirs = append(dirs, "cache")
+		dirs = append(dirs, "cache", "builds/.trash")
 	}
 	var all []string
 	for _, dir := range dirs {
@@ -162,6 +162,9 @@ func stays(dir, name string) bool {
 // trash moves one victim to the trash.
 func (w *Workspace) trash(victim string) error {
 	name := filepath.Base(victim)
+	if err := os.MkdirAll(w.trashDir(), 0o755); err != nil {
+		return fmt.Errorf("cleaning: %w", err)
+	}
 	target := filepath.Join(w.trashDir(), name)
 	for n := 1; exists(target); n++ { // of the same name elsewhere, or of an interrupted clean
 		target = filepath.Join(w.trashDir(), name+"."+strconv.Itoa(n))

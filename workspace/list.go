@@ -32,12 +32,13 @@ type ListedArch struct {
 // ListedArtifact is a file of a build.
 type ListedArtifact struct {
 	Type     string `json:"type"`
-	Path     string `json:"path"`     // below the workspace
-	Size     int64  `json:"size"`     // in bytes, as the record has it, else as found
-	Disk     int64  `json:"disk"`     // bytes that it takes on disk: images are sparse
-	Missing  bool   `json:"missing"`  // recorded and not here
-	Changed  bool   `json:"changed"`  // its size is not the recorded one
-	Checksum string `json:"checksum"` // sha256 as recorded
+	Path     string `json:"path"`                       // below the workspace
+	Size     int64  `json:"size"`                       // in bytes, as the record has it, else as found
+	Disk     int64  `json:"disk"`                       // bytes that it takes on disk: images are sparse
+	Missing  bool   `json:"missing"`                    // recorded and not here
+	Remade   bool   `json:"remade_on_demand,omitempty"` // missing, and its build holds what it is made from
+	Changed  bool   `json:"changed"`                    // its size is not the recorded one
+	Checksum string `json:"checksum"`                   // sha256 as recorded
 }
 
 // List gives all builds of the index, newest first, with what is here of them.
@@ -75,7 +76,10 @@ func (w *Workspace) listArch(id, arch string) ListedArch {
 	}
 	l.Timestamp, l.Commit, l.Version, l.Config = m.BuildTimestamp, m.Commit, m.Version, m.ConfigGit
 	for typ, a := range m.Images {
-		l.Artifacts = append(l.Artifacts, w.listArtifact(dir, typ, a))
+		f := w.listArtifact(dir, typ, a)
+		kind, err := FindArtifactType(typ)
+		f.Remade = f.Missing && err == nil && kind.SectorSize > 0 && w.notRemade(dir, m) == ""
+		l.Artifacts = append(l.Artifacts, f)
 	}
 	slices.SortFunc(l.Artifacts, func(a, b ListedArtifact) int { return strings.Compare(a.Type, b.Type) })
 	return l

@@ -72,11 +72,13 @@ type Repaired struct {
 	Inserted []string // ID/ARCH that were complete and not in the index, oldest first
 	Relinked bool     // latest pointed elsewhere or nowhere
 	Trash    []string // leftovers of an interrupted clean that were deleted
+	Expired  []string // deleted builds that can no longer be had back
 }
 
 // Repair finishes what a crash interrupted: builds that were renamed into place
-// and are not in the index, a wrong link latest, a half-emptied trash. It takes
-// nothing out of the index. It writes only when something is wrong.
+// and are not in the index, builds half deleted or half brought back, a wrong
+// link latest, a half-emptied trash. It takes nothing out of the index. It
+// writes only when something is wrong, or a deleted build's day is over.
 func (w *Workspace) Repair(ctx context.Context, now time.Time) (Repaired, error) {
 	l, err := w.lockIndex(ctx)
 	if err != nil {
@@ -88,6 +90,13 @@ func (w *Workspace) Repair(ctx context.Context, now time.Time) (Repaired, error)
 
 func (w *Workspace) repair(now time.Time) (Repaired, error) {
 	var r Repaired
+	over, err := w.tidyBin(now)
+	if err != nil {
+		return r, err
+	}
+	for _, d := range over {
+		r.Expired = append(r.Expired, d.ID)
+	}
 	x, err := w.ReadIndex()
 	if err != nil {
 		return r, err

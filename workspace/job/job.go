@@ -30,6 +30,9 @@ import (
 	"github.com/nestos/nosa/workspace/lock"
 )
 
+// idTime is the form of the time at the beginning of an ID.
+const idTime = "20060102T150405Z"
+
 // ID names a job: its start in UTC, its stage and four hex digits, so that names sort by time.
 type ID string
 
@@ -132,7 +135,7 @@ func newID(stage string, created time.Time) (ID, error) {
 	if _, err := rand.Read(b[:]); err != nil {
 		return "", fmt.Errorf("naming job: %w", err)
 	}
-	return ID(created.UTC().Format("20060102T150405Z") + "-" + stage + "-" + hex.EncodeToString(b[:])), nil
+	return ID(created.UTC().Format(idTime) + "-" + stage + "-" + hex.EncodeToString(b[:])), nil
 }
 
 // LockFile is the held lock, for a child process to inherit: the lock lasts
