@@ -61,6 +61,7 @@ nosa check.`,
 		newBuildextendCommand(a, "qemu"), newBuildextendCommand(a, "metal"), newBuildextendCommand(a, "metal4k"),
 		newCheckCommand(a), newListCommand(a), newJobsCommand(a), newDoctorCommand(a), newManCommand(root),
 	)
+	root.AddCommand(newMetaCommand(a))
 	root.SetHelpCommandGroupID(groupLook)
 	root.SetCompletionCommandGroupID(groupLook)
 	root.InitDefaultCompletionCmd()
