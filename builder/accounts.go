@@ -74,7 +74,20 @@ func (b *build) previousAccounts(ctx context.Context, env *Env, name string) ([]
 			all = append(all, data...)
 		}
 	}
+	if err := checkAccounts(name, all); err != nil {
+		env.Reporter("install").Warn("the accounts of build " + b.previous.BuildID + " are left out: " + err.Error())
+		return nil, nil
+	}
 	return all, nil
+}
+
+func checkAccounts(name string, text []byte) (err error) {
+	if name == "passwd" {
+		_, err = tree.ParsePasswd(text)
+	} else {
+		_, err = tree.ParseGroup(text)
+	}
+	return err
 }
 
 // reference gives the accounts that the tree is compared with.

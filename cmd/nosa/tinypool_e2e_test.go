@@ -353,7 +353,9 @@ const tinySysusers = `#!/bin/sh
 set -eu
 cat /usr/lib/sysusers.d/*.conf | while read kind name id rest; do
 	case $kind in
-	g | u) grep -q "^$name:" /etc/group || echo "$name:x:$id:" >>/etc/group ;;
+	g | u)
+		grep -q "^$name:" /etc/group || echo "$name:x:$id:" >>/etc/group
+		grep -q "^$name:" /etc/gshadow || echo "$name:!*::" >>/etc/gshadow ;;
 	esac
 	[ "$kind" = u ] || continue
 	grep -q "^$name:" /etc/passwd || echo "$name:x:$id:$id::/:/bin/false" >>/etc/passwd
