@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -35,7 +36,7 @@ commit only that is done again which may come out differently: nosa why tells.` 
 		ValidArgs: buildTargets(),
 		Args:      checkTargets,
 		RunE: func(cmd *cobra.Command, targets []string) error {
-			o.Targets = builder.Targets(targets)
+			o.Targets = builder.Targets(modernWords("build", targets))
 			o.Offline, o.NoWait = a.flags.offline, a.flags.noWait
 			if o.plan {
 				return a.printPlan(cmd.Context(), o.BuildRequest)
@@ -59,7 +60,10 @@ commit only that is done again which may come out differently: nosa why tells.` 
 func buildTargets() []string { return []string{builder.TargetOSTree, "qemu", "metal", "metal4k"} }
 
 func checkTargets(cmd *cobra.Command, list []string) error {
-	for _, word := range list {
+	for _, word := range modernWords("build", list) {
+		if text, ok := legacyAnswer("build", word); ok {
+			return seeHelp(cmd, errors.New(text))
+		}
 		if !slices.Contains(buildTargets(), word) {
 			return seeHelp(cmd, fmt.Errorf("unknown target %q: want %s", word, alternatives(buildTargets())))
 		}

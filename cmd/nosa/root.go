@@ -46,9 +46,7 @@ nosa check.`,
 			return errors.Join(a.flags.check(), checkGroups(cmd))
 		},
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return seeHelp(cmd, err)
-	})
+	root.SetFlagErrorFunc(wrongFlags)
 	root.AddGroup(
 		&cobra.Group{ID: groupWork, Title: "Workspace:"},
 		&cobra.Group{ID: groupBuild, Title: "Build:"},
@@ -65,6 +63,7 @@ nosa check.`,
 	root.SetHelpCommandGroupID(groupLook)
 	root.SetCompletionCommandGroupID(groupLook)
 	root.InitDefaultCompletionCmd()
+	takeLegacyFlags(root)
 	for _, cmd := range append(root.Commands(), root) {
 		if cmd.HasSubCommands() {
 			needSubcommand(cmd)
@@ -148,11 +147,7 @@ func needSubcommand(cmd *cobra.Command) {
 		if len(list) == 0 {
 			return nil
 		}
-		err := fmt.Errorf("unknown command %q", list[0])
-		if near := cmd.SuggestionsFor(list[0]); len(near) > 0 {
-			err = fmt.Errorf("unknown command %q: did you mean %s?", list[0], alternatives(near))
-		}
-		return seeHelp(cmd, err)
+		return unknownCommand(cmd, list[0])
 	}
 }
 

@@ -1,0 +1,130 @@
+package main
+
+// legacyHow is what became of a word of the original command line.
+type legacyHow string
+
+// The fates. Every row but the same ones says more.
+const (
+	same     legacyHow = "as before"   // it is here, and means the same
+	ignored  legacyHow = "no effect"   // it is taken, and what it asks for is so anyway
+	spelled  legacyHow = "now"         // it is taken for the flag that Says names
+	replaced legacyHow = "use instead" // refused with what does it now
+	later    legacyHow = "not yet"     // refused: this version has nothing for it
+	never    legacyHow = "left out"    // refused: it has no place in nosa
+)
+
+// legacyRow is a command, or options and other words of one, of
+// nestos-assembler's and coreos-assembler's command line.
+type legacyRow struct {
+	Command string // one name or several, separated by spaces
+	Words   string // separated by spaces; an option that takes a value ends in =; "" is the command itself
+	How     legacyHow
+	Says    string
+}
+
+// legacyTable is all of it. The unknown-command and unknown-flag answers come
+// from here, and so does the list in docs/differences.md.
+func legacyTable() []legacyRow {
+	return []legacyRow{
+		{"init", "", same, ""},
+		{"init", "--force --transient -b= --branch= -c= --commit= -V= --variant= --yumrepos= --yumrepos-branch=", same, ""},
+
+		{"fetch", "", same, ""},
+		{"fetch", "--strict --update-lockfile --write-lockfile-to=", same, ""},
+		{"fetch", "--force", ignored, "fetch always resolves anew"},
+		{"fetch", "--with-cosa-overrides", ignored, "overrides/rpm always takes part"},
+		{"fetch", "--autolock=", replaced, "copy builds/ID/ARCH/manifest-lock.generated.ARCH.json to src/config/manifest-lock.ARCH.json, then nosa fetch --strict"},
+		{"fetch", "--dry-run", replaced, "nosa build --plan says what would become of each step; fetch downloads only what the cache lacks"},
+
+		{"build", "", same, ""},
+		{"build", "ostree qemu metal metal4k", same, ""},
+		{"build", "-f --force --force-image -F --fetch --strict -t= --tag= --version= --parent=", same, ""},
+		{"build", "--force-nocache", spelled, "--force"},
+		{"build", "--skip-prune", ignored, "a build removes no other; nosa prune does"},
+		{"build", "--delay-meta-merge", ignored, "meta.json is merged under a lock: images of one build can be made side by side"},
+		{"build", "--prepare-only", replaced, "nosa build --plan prints the steps; there is no rpm-ostree to be run by hand"},
+		{"build", "--parent-build=", replaced, "--parent COMMIT: nosa list prints the commit of every build"},
+		{"build", "--skip-config-archive", never, "the archive of the config is a part of every build"},
+		{"build", "container", spelled, "ostree"},
+		{"build", "secex", never, "it is for s390x; nosa builds x86_64 and aarch64"},
+		{"build", "live openstack", later, ""},
+
+		{"clean", "", same, ""},
+		{"clean", "--all", same, ""},
+		{"clean", "-a", replaced, "--all"},
+
+		{"list", "", same, ""},
+
+		{"prune, tag, compress, decompress, uncompress, shell", "", later, "under way"},
+
+		{"meta", "", same, ""},
+		{"meta", "--build= --arch= --skip-validation --artifact= --no-clean --get= --get-value= --set= --set-int= --set-bool= --true --false", same, ""},
+		{"meta", "--artifact-json= --finalize --dump --image-path=", same, ""},
+		{"meta", "--workdir=", spelled, "--directory"},
+		{"meta", "--schema=", replaced, "what is written must keep to the schema that nosa has; --skip-validation switches that off"},
+
+		{"buildextend-qemu, buildextend-metal, buildextend-metal4k", "", same, ""},
+		{"buildextend-qemu, buildextend-metal, buildextend-metal4k", "--build= --force", same, ""},
+		{"buildextend-live", "", later, "the live ISO and the files for PXE"},
+		{"buildextend-live", "--build= --force --fast", later, ""},
+		{"buildextend-openstack", "", later, "until then: qemu-img convert of the qemu image, and ignition.platform.id=openstack among its kernel arguments"},
+		{"buildextend-openstack", "manual --build= --buildroot= --schema= --force --compress --log-level= --image_format= --image_suffix= --platform= --convert_options= --virtual-size=", later, ""},
+		{"buildextend-extensions, buildextend-extensions-container, build-extensions-container", "", later, "extensions.yaml is not read yet"},
+		{"buildextend-legacy-oscontainer", "", never, "it is OpenShift's old format; every build has an ociarchive"},
+		{"buildextend-secex, buildextend-dasd", "", never, "they are for s390x; nosa builds x86_64 and aarch64"},
+		{
+			"buildextend-aliyun, buildextend-applehv, buildextend-aws, buildextend-azure, buildextend-azurestack, buildextend-digitalocean, buildextend-exoscale, buildextend-gcp, buildextend-hyperv, buildextend-ibmcloud, buildextend-kubevirt, buildextend-nutanix, buildextend-powervs, buildextend-virtualbox, buildextend-vmware, buildextend-vultr",
+			"", never, "NestOS has no images for that platform; qemu-img convert makes its format of the qemu image",
+		},
+		{"osbuild", "", replaced, "nosa build TARGET… or nosa buildextend-TYPE make the images, without a VM"},
+		{"import", "", never, "nosa composes from packages; a build of another tool is copied to builds/ID/ARCH, and is listed at the next build"},
+
+		{"run", "", later, "nosa check boots an image and tells what it saw; for a login: qemu-system-x86_64 -m 2G -nographic -snapshot FILE.qcow2"},
+		{"run", "-m= --memory= --qemu-memory= -i= --ignition= -B= --butane= --ignition-direct --inject-ignition --add-ignition= -c --devshell-console -x= --ssh-command=", later, ""},
+		{"run", "-D= --add-disk= --kargs= --firstbootkargs= --qemu-image= --qemu-iso= --qemu-iso-as-disk --qemu-size= --qemu-drive-opts= --qemu-nvme --qemu-native-4k --qemu-multipath", later, ""},
+		{"run", "--qemu-nbd-socket= --qemu-swtpm --qemu-firmware= -U --usernet --usernet-addr= --hostname= --additional-nics= --bind-ro= --bind-rw= --netboot= --netboot-dir=", later, ""},
+		{"run", "--arch= --auto-cpus --console-to-file= --propagate-initramfs-failure --build= --workdir= -p= -b= --output-dir=", later, ""},
+		{"kola", "", replaced, "nosa check boots an image and asserts what a base system must be"},
+		{"kola", "run run-upgrade rerun list testiso spawn qemuexec bootchart check-console http-server ncpu switch-kernel", replaced, ""},
+		{"kola", "--basic-qemu-scenarios --skip-secure-boot --upgrades --build= --output-dir= -p= -E= --exttest= --multiply= --rerun --allow-rerun-success= --tag= --denylist-test= -j= --parallel= --sharding=", replaced, ""},
+		{"kola", "--ssh-on-test-failure --on-warn-failure-exit-77 --append-butane= --append-ignition= --no-net --extend-timeout-percentage= --tapfile= --debug-systemd-unit= --basename= --distro=", replaced, ""},
+		{"kola-run", "", replaced, "nosa check --artifact qemu"},
+		{"kola-run", "-b= --qemu= --iso=", replaced, ""},
+		{"test-nestos-installer", "", later, "the installer comes with the live images"},
+		{"virt-install", "", replaced, "virt-install --import --disk path=FILE.qcow2 with libvirt's own program"},
+		{"virt-install", "-i= -c= --image= --build= --pool= --name= --instid= --console", replaced, ""},
+
+		{"push-container", "", replaced, "skopeo copy oci-archive:builds/ID/ARCH/NAME-ID-ostree.ARCH.ociarchive docker://REGISTRY/NAME:TAG"},
+		{"push-container", "--authfile= --format= --tag-suffix= --image= -d= --dest-repository= --no-tls-verify --transport=", replaced, ""},
+		{"copy-container", "", replaced, "skopeo copy, or skopeo sync"},
+		{"push-container-manifest", "", replaced, "podman manifest create, add and push, with what skopeo pushed"},
+		{"remote-build-container", "", replaced, "podman --remote build"},
+		{"remote-session", "", replaced, "run nosa where the workspace is, over ssh; in tmux, for a job ends with its terminal"},
+		{"remote-session", "create destroy exec ps sync", replaced, ""},
+
+		{"build-validate", "", replaced, "nosa verify"},
+		{"build-validate", "--build= --image= --no-checksum", replaced, ""},
+		{"buildfetch", "", replaced, "rsync or curl the files of a build to builds/ID/ARCH; the next build lists it, nosa verify --build ID checks it"},
+		{"buildfetch", "--url= --stream= -b= --build= --arch= --artifact= --file= --force --find-build-for-arch --aws-config-file=", replaced, ""},
+		{"buildupload", "", replaced, "rsync -a builds/ID USER@HOST:PATH/, then builds/builds.json"},
+		{"buildupload", "s3 scp --build= --dry-run --force --artifact= --arch= --skip-builds-json --ssh-key=", replaced, ""},
+
+		{"build-fast", "", replaced, "nosa build: after a change of an overlay it runs only what depends on it, and it is a full build"},
+		{"build-fast", "--no-undeploy", replaced, ""},
+		{"offline-update", "", replaced, "nosa build makes images with the change in them"},
+		{"offline-update", "--build=", replaced, ""},
+		{"dev-overlay, dev-synthesize-osupdate, dev-synthesize-osupdatecontainer, buildinitramfs-fast", "", replaced, "nosa build with the change in overrides/rootfs; the original refuses them for NestOS too"},
+
+		{"supermin-shell", "", never, "there is no helper VM; nosa shell opens the tree of a build"},
+		{"basearch", "", replaced, "uname -m"},
+		{"generate-release-meta", "", never, "release and stream metadata are the publisher's"},
+		{"download-overrides.py", "", replaced, "put the RPMs into overrides/rpm"},
+		{"rollout", "", never, "the original only documents it"},
+		{"coreos-prune, remote-prune", "", never, "nosa keeps no builds in a cloud; nosa prune is for those that are here"},
+		{"update-variant", "", replaced, "nosa init --variant V, or src/config.json"},
+		{
+			"oc-adm-release, upload-oscontainer, aliyun-replicate, aws-replicate, koji-upload, powervs-replicate, sign",
+			"", never, "the original refuses it for NestOS too",
+		},
+	}
+}
