@@ -24,6 +24,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/nestos/nosa/workspace/event"
@@ -88,46 +89,96 @@ func Create(jobs string, info Info) (*Job, error) {
 	if err := os.MkdirAll(jobs, 0o755); err != nil {
 		return nil, fmt.Errorf("creating job: %w", err)
 	}
+	sweep(jobs)
+	for try := 1; ; try++ {
+		j, err := create(jobs, info)
+		taken := errors.Is(err, fs.ErrExist)
+		swept := errors.Is(err, fs.ErrNotExist) || errors.Is(err, lock.ErrHeld)
+		if !taken && !swept || try == createTries {
+			return j, err
+		}
+	}
+}
+
+// createTries bounds how often a job gets another id because its own is taken,
+// or because another process took its directory for a leftover.
+const createTries = 10
+
+func create(jobs string, info Info) (*Job, error) {
 	id, err := newID(info.Stage, info.Created)
 	if err != nil {
 		return nil, err
 	}
 	info.V, info.ID = event.Version, id
-	dir := filepath.Join(jobs, "."+string(id))
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("creating job: %w", err)
-	}
+	dir := filepath.Join(jobs, hidden+string(id))
 	j := &Job{Info: info, Dir: filepath.Join(jobs, string(id))}
-	if j.lock, err = create(dir, j.Dir, info); err != nil {
-		return nil, errors.Join(fmt.Errorf("creating job %s: %w", id, err), os.RemoveAll(dir))
+	if j.lock, err = lockedDir(dir); err != nil {
+		return nil, fmt.Errorf("creating job %s: %w", id, err)
+	}
+	if err := j.fill(dir); err != nil {
+		return nil, errors.Join(fmt.Errorf("creating job %s: %w", id, err), os.RemoveAll(dir), j.lock.Close())
 	}
 	return j, nil
 }
 
-func create(dir, final string, info Info) (*lock.File, error) {
-	data, err := json.MarshalIndent(info, "", "  ")
-	if err != nil {
+// hidden begins the name of a directory that is not a job yet.
+const hidden = "."
+
+// lockedDir makes the directory with the lock in it held.
+func lockedDir(dir string) (*lock.File, error) {
+	if err := os.Mkdir(dir, 0o755); err != nil {
 		return nil, err
-	}
-	if err := os.WriteFile(filepath.Join(dir, "job.json"), append(data, '\n'), 0o644); err != nil {
-		return nil, err
-	}
-	for _, name := range []string{"events.jsonl", "log"} {
-		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
-			return nil, err
-		}
 	}
 	l, err := lock.Open(filepath.Join(dir, "lock"))
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	if err := l.Try(lock.Exclusive, hostByte); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	if err := os.Rename(dir, final); err != nil {
-		return nil, errors.Join(err, l.Close())
-	}
 	return l, nil
+}
+
+// fill writes the job's files into dir and gives it its name.
+func (j *Job) fill(dir string) error {
+	data, err := json.MarshalIndent(j.Info, "", "  ")
+	if err != nil {
+		return err
+	}
+	for name, text := range map[string][]byte{"job.json": append(data, '\n'), "events.jsonl": nil, "log": nil} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+			return err
+		}
+	}
+	return os.Rename(dir, j.Dir)
+}
+
+// sweep removes what killed processes left of jobs that they were creating. What
+// it cannot remove stays for the next one.
+func sweep(jobs string) {
+	entries, err := os.ReadDir(jobs)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), hidden) {
+			continue
+		}
+		dir := filepath.Join(jobs, e.Name())
+		if _, err := os.Lstat(filepath.Join(dir, "lock")); err != nil {
+			_ = os.Remove(dir) // if it is empty: just made, or left
+			continue
+		}
+		l, err := lock.Open(filepath.Join(dir, "lock"))
+		if err != nil {
+			continue // another process sweeps it
+		}
+		// Held while it goes, so that one who is about to lock it makes another.
+		if l.Try(lock.Exclusive, hostByte) == nil {
+			_ = os.RemoveAll(dir)
+		}
+		_ = l.Close()
+	}
 }
 
 func newID(stage string, created time.Time) (ID, error) {

@@ -7,12 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nestos/nosa/workspace/event"
+	"github.com/nestos/nosa/workspace/lock"
 )
 
 func newJob(t *testing.T, jobs, stage string) *Job {
@@ -210,5 +212,80 @@ func TestLogLines(t *testing.T) {
 	}
 	if diff := cmp.Diff("2026-11-22T12:00:00.000000005Z\tinstall\t100% ]0;title  done !\n", string(got)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// What a process left that was killed while it created a job goes with the next
+// one; what another is creating stays.
+func TestCreateRemovesLeftovers(t *testing.T) {
+	jobs := t.TempDir()
+	for _, name := range []string{".a", ".b", ".c"} {
+		if err := os.Mkdir(filepath.Join(jobs, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{".b/lock", ".b/job.json", ".c/lock"} {
+		if err := os.WriteFile(filepath.Join(jobs, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l, err := lock.Open(filepath.Join(jobs, ".c", "lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := l.Try(lock.Exclusive, 0); err != nil {
+		t.Fatal(err)
+	}
+	j := newJob(t, jobs, "build")
+	entries, err := os.ReadDir(jobs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range entries {
+		got = append(got, e.Name())
+	}
+	if diff := cmp.Diff([]string{".c", string(j.Info.ID)}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Many processes create jobs while each sweeps the leftovers of others.
+func TestCreateTogether(t *testing.T) {
+	jobs := t.TempDir()
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 20 {
+				j, err := Create(jobs, Info{Stage: "build", Created: time.Now()})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := j.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	list, err := List(jobs)
+	if err != nil || len(list) != 160 {
+		t.Errorf("%d jobs, want 160 (%v)", len(list), err)
+	}
+}
+
+// An event that a full disk cut short does not take the next one with it.
+func TestJournalGoesOnAfterATornLine(t *testing.T) {
+	jobs := t.TempDir()
+	j := newJob(t, jobs, "build")
+	if err := os.WriteFile(filepath.Join(j.Dir, "events.jsonl"), []byte("{\"v\":1,\"kind\":\"st"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	emit(t, j.Dir, event.Event{Kind: event.Fail, Code: 13})
+	st, err := Look(j.Dir)
+	if err != nil || st.Last.Code != 13 {
+		t.Errorf("the last event is %+v (%v)", st.Last, err)
 	}
 }

@@ -31,19 +31,31 @@ type Journal struct {
 	mu     sync.Mutex
 	events *os.File
 	log    *os.File
+	torn   map[*os.File]bool // the last line is not whole: the disk was full
 }
 
 // OpenJournal opens the journal of the job in dir for appending. Close closes it.
 func OpenJournal(dir string, now func() time.Time) (*Journal, error) {
-	events, err := os.OpenFile(filepath.Join(dir, "events.jsonl"), os.O_APPEND|os.O_WRONLY, 0)
+	events, err := os.OpenFile(filepath.Join(dir, "events.jsonl"), os.O_APPEND|os.O_RDWR, 0)
 	if err != nil {
 		return nil, fmt.Errorf("opening journal: %w", err)
 	}
-	log, err := os.OpenFile(filepath.Join(dir, "log"), os.O_APPEND|os.O_WRONLY, 0)
+	log, err := os.OpenFile(filepath.Join(dir, "log"), os.O_APPEND|os.O_RDWR, 0)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening journal: %w", err), events.Close())
 	}
-	return &Journal{now: now, events: events, log: log}, nil
+	return &Journal{now: now, events: events, log: log, torn: map[*os.File]bool{events: torn(events), log: torn(log)}}, nil
+}
+
+// torn says if a process that is gone left half a line at the end of f.
+func torn(f *os.File) bool {
+	info, err := f.Stat()
+	if err != nil || info.Size() == 0 {
+		return false
+	}
+	last := make([]byte, 1)
+	_, err = f.ReadAt(last, info.Size()-1)
+	return err == nil && last[0] != '\n'
 }
 
 // Emit appends e, with version and time filled in. A journal that cannot be
@@ -54,17 +66,25 @@ func (j *Journal) Emit(e event.Event) {
 	if err != nil {
 		return
 	}
+	j.append(j.events, append(data, '\n'))
+}
+
+// append writes a line. One that found room only for its beginning must not
+// take the next one with it.
+func (j *Journal) append(f *os.File, line []byte) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	_, _ = j.events.Write(append(data, '\n'))
+	if j.torn[f] {
+		line = append([]byte("\n"), line...)
+	}
+	n, err := f.Write(line)
+	j.torn[f] = err != nil && (n > 0 || j.torn[f])
 }
 
 // Line appends one line of a tool's output to the log.
 func (j *Journal) Line(step, text string) {
 	line := j.now().UTC().Format(time.RFC3339Nano) + "\t" + step + "\t" + event.Clean(text) + "\n"
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	_, _ = j.log.WriteString(line)
+	j.append(j.log, []byte(line))
 }
 
 // Close closes the files.
@@ -96,7 +116,8 @@ func Watch(ctx context.Context, dir string) (_ context.Context, stop func()) {
 
 // Follow calls each for every event of the job in dir, old ones first, until a
 // finish or fail event (true), until the job is gone without one (false), or
-// until ctx ends. A line that is not an event is passed over.
+// until ctx ends and what was written by then is read. A line that is not an
+// event is passed over.
 func Follow(ctx context.Context, dir string, each func(event.Event)) (ended bool, err error) {
 	f, err := os.Open(filepath.Join(dir, "events.jsonl"))
 	if err != nil {
@@ -108,6 +129,7 @@ func Follow(ctx context.Context, dir string, each func(event.Event)) (ended bool
 	var rest []byte
 	for {
 		// Asked before reading: what a job wrote before its lock went free is read below.
+		stopped := ctx.Err() != nil
 		st, err := Look(dir)
 		if err != nil {
 			return false, err
@@ -132,12 +154,14 @@ func Follow(ctx context.Context, dir string, each func(event.Event)) (ended bool
 				return true, nil
 			}
 		}
-		if st.State != Running {
+		switch {
+		case st.State != Running:
 			return false, nil
+		case stopped:
+			return false, context.Cause(ctx)
 		}
 		select {
 		case <-ctx.Done():
-			return false, context.Cause(ctx)
 		case <-tick.C:
 		}
 	}
