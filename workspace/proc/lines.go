@@ -6,11 +6,30 @@ import "bytes"
 // without newlines must not fill the memory.
 const maxLine = 64 << 10
 
-// lineWriter cuts what is written to it into lines and keeps the last ones.
+// What is kept of lines that look like errors: the first so many, the start of each.
+const (
+	maxSuspects    = 200
+	maxSuspectLine = 1 << 10
+)
+
+// lineWriter cuts what is written to it into lines. It keeps the last ones, and of those before
+// them the ones that look like errors with the lines around them.
 type lineWriter struct {
 	line func(string)
 	buf  []byte
 	tail []string
+
+	count    int // lines so far
+	words    []string // suspects
+	suspects []suspect
+	hits     int
+	before   string // the line before
+}
+
+// suspect is a line that looks like an error, or stands beside one.
+type suspect struct {
+	number int // of the line, from 1
+	text   string
 }
 
 func (w *lineWriter) Write(p []byte) (int, error) {
@@ -41,7 +60,46 @@ func (w *lineWriter) emit(text string) {
 		w.tail = w.tail[1:]
 	}
 	w.tail = append(w.tail, text)
+	w.count++
+	w.watch(text[:min(len(text), maxSuspectLine)])
 	if w.line != nil {
 		w.line(text)
 	}
+}
+
+// watch keeps the line if it looks like an error, and its neighbours.
+func (w *lineWriter) watch(text string) {
+	defer func() { w.before, w.odd = text, w.odd2 }()
+	known := 0 // the last line that is kept
+	if n := len(w.suspects); n > 0 {
+		known = w.suspects[n-1].number
+	}
+	beside := w.hits > 0 && known == w.count-1 && suspicious(w.before)
+	if !suspicious(text) {
+		if beside {
+			w.suspects = append(w.suspects, suspect{w.count, text})
+		}
+		return
+	}
+	w.hits++
+	if w.count > 1 && known < w.count-1 {
+		w.suspects = append(w.suspects, suspect{w.count - 1, w.before})
+	}
+	w.suspects = append(w.suspects, suspect{w.count, text})
+}
+
+// head is what was kept of the lines before the tail; an empty line stands for a gap.
+func (w *lineWriter) head() []string {
+	var lines []string
+	last := 0
+	for _, s := range w.suspects {
+		if s.number > w.count-len(w.tail) {
+			break
+		}
+		if last > 0 && s.number > last+1 {
+			lines = append(lines, "")
+		}
+		lines, last = append(lines, s.text), s.number
+	}
+	return lines
 }

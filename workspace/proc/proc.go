@@ -1,7 +1,8 @@
 // Package proc runs programs: an argv list, a clean environment, every output
 // line to the caller, a process group that dies with the context.
 //
-// It knows no program by name; which one is needed where is builder/tool's.
+// It knows programs by what they print when they fail (FindCause) and not by name; which one is
+// needed where is builder/tool's.
 package proc
 
 import (
@@ -11,7 +12,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -39,11 +42,12 @@ type Cmd struct {
 }
 
 // Environ is the environment that every program gets: nothing of the caller's
-// but PATH, HOME, TMPDIR and the proxies, so that a host's settings cannot change a build.
+// but PATH, HOME, TMPDIR and the proxies, so that a host's settings cannot change a build, and
+// NOSA_JOB, by which the processes of a job can be found.
 func Environ() []string {
 	env := []string{"LC_ALL=C.UTF-8", "LANG=C.UTF-8", "TZ=UTC"}
 	for _, key := range []string{
-		"PATH", "HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR",
+		"PATH", "HOME", "TMPDIR", "NOSA_JOB", "SSL_CERT_FILE", "SSL_CERT_DIR",
 		"http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
 	} {
 		if v, ok := os.LookupEnv(key); ok {
@@ -58,39 +62,61 @@ type ExitError struct {
 	Args   []string
 	Code   int            // exit status, -1 when a signal ended it
 	Signal syscall.Signal // the signal that ended it, or 0
+	Head   []string       // what looked like errors in its output before Tail, cut to a bounded size
 	Tail   []string       // its last lines of output
 }
 
 // Error says how the program ended and quotes the line that most likely says why.
 func (e *ExitError) Error() string {
-	text := fmt.Sprintf("%s: exit status %d", e.Args[0], e.Code)
-	if e.Signal != 0 {
-		text = fmt.Sprintf("%s: killed by %s", e.Args[0], e.Signal)
-	}
-	if first := FirstError(e.Tail); first != "" {
-		text += ": " + first
+	text := e.Args[0] + ": " + e.Ending()
+	if first := e.Cause().Text; first != "" {
+		text += ": " + strings.TrimPrefix(first, filepath.Base(e.Args[0])+": ")
 	}
 	return text
 }
 
-// FirstError picks from a program's output the line that says why it failed:
-// the first that names an error, else the last that is not empty.
-func FirstError(lines []string) string {
-	last := ""
-	for _, line := range lines {
-		line = strings.TrimSpace(line)
-		if line == "" {
-			continue
-		}
-		last = line
-		low := strings.ToLower(line)
-		for _, word := range []string{"error", "fatal", "failed", "no such file", "not found", "cannot", "denied", "no space left"} {
-			if strings.Contains(low, word) {
-				return line
-			}
-		}
+// Ending says how the program ended, without its name and the reason: exit status 3. A status by
+// which a shell or bubblewrap passes on that a signal ended its child names the signal.
+func (e *ExitError) Ending() string {
+	if e.Signal != 0 {
+		return "killed by " + e.Signal.String()
 	}
-	return last
+	text := fmt.Sprintf("exit status %d", e.Code)
+	if s := e.killedBy(); s != 0 {
+		text += fmt.Sprintf(" (%s)", s)
+	}
+	return text
+}
+
+// killedBy is the signal that ended the program or, by its status, its child; 0 for none.
+func (e *ExitError) killedBy() syscall.Signal {
+	if e.Signal != 0 {
+		return e.Signal
+	}
+	switch s := syscall.Signal(e.Code - 128); s {
+	case syscall.SIGINT, syscall.SIGILL, syscall.SIGABRT, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGKILL, syscall.SIGSEGV,
+		syscall.SIGPIPE, syscall.SIGTERM, syscall.SIGXCPU, syscall.SIGXFSZ, syscall.SIGSYS:
+		return s
+	}
+	return 0
+}
+
+// Output is what is known of the program's output. An empty line stands where lines were left out.
+func (e *ExitError) Output() []string {
+	if len(e.Head) == 0 {
+		return e.Tail
+	}
+	return slices.Concat(e.Head, []string{""}, e.Tail)
+}
+
+// Cause finds in the output what made the program fail. A program that a signal ended has not said
+// why with just any last line.
+func (e *ExitError) Cause() Cause {
+	found := FindCause(e.Output())
+	if found.Guess && e.killedBy() != 0 {
+		return Cause{}
+	}
+	return found
 }
 
 // Run runs c to its end. An exit status other than 0 is an *ExitError; a
@@ -126,7 +152,7 @@ func Run(ctx context.Context, c Cmd) error {
 		return context.Cause(ctx)
 	}
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		e := &ExitError{Args: c.Args, Code: exit.ExitCode(), Tail: lines.tail}
+		e := &ExitError{Args: c.Args, Code: exit.ExitCode(), Head: lines.head(), Tail: lines.tail}
 		if ws, ok := exit.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 			e.Signal = ws.Signal()
 		}
