@@ -36,6 +36,8 @@ type Env struct {
 
 	outcomes *outcomes
 	closing  []func() error // what ends with the stage, the last first
+
+	cacheLock *lock.File // where it is held shared
 }
 
 // NewEnv completes e for the workspace in e.Dir.
@@ -109,6 +111,10 @@ func (e *Env) Open(ctx context.Context, locks ...func(context.Context, *Env) (*l
 
 // Discard removes the scratch directory.
 func (e *Env) Discard() error { return removeTree(e.Work()) }
+
+// RemoveScratch removes the scratch directory of a job that has ended, in the
+// workspace's tmp.
+func RemoveScratch(tmp, job string) error { return removeTree(filepath.Join(tmp, "work", job)) }
 
 // sweep removes the scratch directories of jobs that are gone.
 func (e *Env) sweep() error {

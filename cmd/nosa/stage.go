@@ -10,6 +10,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"runtime"
+	"syscall"
 	"time"
 
 	"github.com/nestos/nosa/builder"
@@ -63,7 +64,7 @@ func (a *app) runStage(ctx context.Context, s stageRun) error {
 	if err != nil {
 		return err
 	}
-	w := follower{app: a, job: j, kill: cmd.Process.Kill, exited: make(chan struct{})}
+	w := follower{app: a, job: j, init: cmd, exited: make(chan struct{})}
 	go func() { _ = cmd.Wait(); close(w.exited) }()
 	r := newRenderer(a, s.name)
 	r.watchLog(j.Dir)
@@ -103,9 +104,11 @@ func (a *app) startWorker(j *job.Job, fences []proc.Fence) (*exec.Cmd, proc.Fenc
 type follower struct {
 	*app
 	job    *job.Job
-	kill   func() error  // kills the worker's init, and with it everything
+	init   *exec.Cmd     // the worker's; everything ends with it
 	exited chan struct{} // closed when init has ended
 }
+
+func (f follower) kill() { _ = f.init.Process.Kill() }
 
 // follow shows events until the worker has ended. The last event is the
 // journal's, or one made up here for a worker that died without a word.
@@ -137,41 +140,70 @@ func (f follower) follow(ctx context.Context, r *renderer) (event.Event, error) 
 			done = nil
 			r.note("stopping (Ctrl-C again kills)")
 			if err := job.Cancel(f.job.Dir); err != nil {
-				_ = f.kill()
+				f.kill()
 			}
 			deadline = time.After(killAfter)
 		case <-f.again:
-			_ = f.kill()
+			f.kill()
 		case <-deadline:
-			_ = f.kill()
+			f.kill()
 		case <-gone:
 			gone = nil
-			if err := f.sayLost(ctx, f.job); err != nil {
+			e, err := f.sayLost(ctx)
+			if err != nil {
 				return last, err
+			}
+			if e.Kind != "" { // not in the journal, so that the rest of it is all that comes
+				cancelFollow()
+				for e := range events {
+					r.show(e)
+				}
+				r.show(e)
+				return e, nil
 			}
 		}
 	}
 }
 
-// sayLost ends the journal of a worker that is gone, if it did not do so itself.
-func (a *app) sayLost(ctx context.Context, j *job.Job) error {
-	st, err := job.Look(j.Dir)
+// sayLost ends the journal of a worker that is gone, if it did not do so itself,
+// and removes what it has left. An end that the journal cannot take, as on a
+// full disk, is returned.
+func (f follower) sayLost(ctx context.Context) (event.Event, error) {
+	dir := f.job.Dir
+	st, err := job.Look(dir)
+	if err != nil || st.Last.Kind == event.Finish || st.Last.Kind == event.Fail {
+		return event.Event{}, err
+	}
+	_ = builder.RemoveScratch(filepath.Dir(filepath.Dir(dir)), string(f.job.Info.ID)) // else the next job does it
+	e := f.verdict(ctx)
+	journal, err := job.OpenJournal(dir, f.now)
 	if err != nil {
-		return err
-	}
-	if st.Last.Kind == event.Finish || st.Last.Kind == event.Fail {
-		return nil
-	}
-	journal, err := job.OpenJournal(j.Dir, a.now)
-	if err != nil {
-		return err
-	}
-	e := event.Event{Kind: event.Fail, Code: exitFailed, Text: "the worker was killed", Hint: "look at its last output in " + filepath.Join(j.Dir, "log")}
-	if ctx.Err() != nil {
-		e = event.Event{Kind: event.Fail, Code: exitCancelled, Text: "cancelled"}
+		return e, nil //nolint:nilerr // the verdict counts
 	}
 	journal.Emit(e)
-	return journal.Close()
+	if err := journal.Close(); err != nil {
+		return e, nil //nolint:nilerr // the same
+	}
+	if st, err := job.Look(dir); err != nil || st.Last.Kind != e.Kind {
+		return e, nil //nolint:nilerr // the same
+	}
+	return event.Event{}, nil
+}
+
+// verdict is the end of a worker that did not write one, by its exit status.
+func (f follower) verdict(ctx context.Context) event.Event {
+	look := "look at its last output in " + filepath.Join(f.job.Dir, "log")
+	switch code := f.init.ProcessState.ExitCode(); {
+	case ctx.Err() != nil:
+		return event.Event{Kind: event.Fail, Code: exitCancelled, Text: "cancelled"}
+	case code == exitOK:
+		return event.Event{Kind: event.Finish}
+	case code == exitNoSpace:
+		return event.Event{Kind: event.Fail, Code: code, Text: "no space left, not even to write down where", Hint: hintOf(syscall.ENOSPC)}
+	case code > 0 && code < 128:
+		return event.Event{Kind: event.Fail, Code: code, Text: "the worker could not write down why it failed", Hint: look}
+	}
+	return event.Event{Kind: event.Fail, Code: exitFailed, Text: "the worker was killed", Hint: look}
 }
 
 func userName() string {
