@@ -47,7 +47,7 @@ func PlanImages(env *Env, req ImageRequest) (Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan := Plan{{Name: "commit", Title: "commit in the cache", Op: &HaveCommit{Build: id, Commit: meta.Commit}, Weight: 1}}
+	plan := Plan{{Name: "import", Title: "commit in the cache", Op: &HaveCommit{Build: id, Commit: meta.Commit}, Weight: 1}}
 	for _, t := range req.Types {
 		kind, err := workspace.FindArtifactType(t)
 		if err != nil {
@@ -57,7 +57,7 @@ func PlanImages(env *Env, req ImageRequest) (Plan, error) {
 			return nil, fmt.Errorf("%s is no disk image", t)
 		}
 		plan = append(plan, Step{
-			Name: t, Title: t + " image", Needs: []string{"commit"}, Weight: 5,
+			Name: t, Title: t + " image", Needs: []string{"import"}, Weight: 5,
 			Op: &DiskImage{Build: id, Commit: meta.Commit, Type: t, Force: req.Force},
 		})
 	}
@@ -73,7 +73,7 @@ func Images(ctx context.Context, env *Env, req ImageRequest) error {
 	if err := env.probe(ctx); err != nil {
 		return err
 	}
-	release, err := env.Open(ctx, UseBuilds, writeCache)
+	release, err := env.Open(ctx, UseBuilds, readCache)
 	if err != nil {
 		return err
 	}
@@ -95,11 +95,13 @@ type DiskImage struct {
 	Force  bool
 
 	later bool // of a build that is only planned
+	why   string
 }
 
 // Skip implements Skipper: an image that is recorded and there is not made again.
 func (d *DiskImage) Skip(_ context.Context, env *Env) (string, error) {
 	if d.Force || d.later {
+		d.why = "--force"
 		return "", nil
 	}
 	dir := env.WS.BuildDir(d.Build, env.Arch.Name)
@@ -109,10 +111,12 @@ func (d *DiskImage) Skip(_ context.Context, env *Env) (string, error) {
 	}
 	a, ok := meta.Images[d.Type]
 	if !ok {
+		d.why = "the build has no " + d.Type + " image yet"
 		return "", nil
 	}
 	if _, err := os.Stat(filepath.Join(dir, a.Path)); err != nil {
-		return "", nil //nolint:nilerr // recorded but gone: make it
+		d.why = a.Path + " is recorded, but gone"
+		return "", nil //nolint:nilerr // so make it
 	}
 	return "is there: " + a.Path, nil
 }
@@ -149,6 +153,10 @@ func (d *DiskImage) Run(ctx context.Context, env *Env, r *event.Reporter) error 
 		return fmt.Errorf("placing %s: %w", artifact.Path, err)
 	}
 	if err := workspace.AddArtifact(ctx, dir, env.Now(), map[string]workspace.Artifact{d.Type: artifact}); err != nil {
+		return err
+	}
+	env.Because(d.Type, d.why)
+	if err := env.keepJournal(dir); err != nil {
 		return err
 	}
 	env.Came(d.Type, "%s", event.Bytes(artifact.Size))

@@ -20,11 +20,11 @@ import (
 	"github.com/nestos/nosa/workspace/event"
 )
 
-// The cache of initramfs images: cache/initramfs/KEY-STATE.img is dracut's image for what KEY stands
-// for, KEY-STATE.json what it read: the image is the right one for every tree in which all of
+// The cache of initramfs images: cache/steps/initramfs-KEY-STATE.img is dracut's image for what KEY stands
+// for, the same name with .json what it read: the image is the right one for every tree in which all of
 // that is the same.
 
-// initramfsRecord is KEY-STATE.json.
+// initramfsRecord is what is known of an image.
 type initramfsRecord struct {
 	Image string      `json:"image"`  // file name
 	Sum   string      `json:"sha256"` // of the image
@@ -55,7 +55,7 @@ func (o *MakeInitramfs) key() string {
 	return digest([]byte("dracut "+strconv.Itoa(engineVersion)), []byte(o.build.kver), []byte(strings.Join(o.Args, "\x00")))[:16]
 }
 
-func initramfsDir(ws *workspace.Workspace) string { return filepath.Join(ws.Cache(), "initramfs") }
+func initramfsDir(ws *workspace.Workspace) string { return filepath.Join(ws.Cache(), "steps") }
 
 // Skip implements Skipper: it looks for an image for this tree.
 func (o *MakeInitramfs) Skip(ctx context.Context, env *Env) (string, error) {
@@ -96,7 +96,7 @@ func (o *MakeInitramfs) Skip(ctx context.Context, env *Env) (string, error) {
 
 // records lists the records of this key, the one used longest ago first: the last one's news are told.
 func (o *MakeInitramfs) records(env *Env) []string {
-	names, _ := filepath.Glob(filepath.Join(initramfsDir(env.WS), o.key()+"-*.json"))
+	names, _ := filepath.Glob(filepath.Join(initramfsDir(env.WS), "initramfs-"+o.key()+"-*.json"))
 	used := map[string]time.Time{}
 	for _, n := range names {
 		if info, err := os.Stat(n); err == nil {
@@ -181,7 +181,7 @@ func (o *MakeInitramfs) keep(env *Env, image string, reads []tree.Read) (string,
 	if err != nil {
 		return "", fmt.Errorf("keeping the initramfs: %w", err)
 	}
-	base := o.key() + "-" + sha256Hex(states)[:16]
+	base := "initramfs-" + o.key() + "-" + sha256Hex(states)[:16]
 	dir := initramfsDir(env.WS)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("keeping the initramfs: %w", err)

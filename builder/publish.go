@@ -148,11 +148,20 @@ func (h *HaveCommit) Run(ctx context.Context, env *Env, r *event.Reporter) error
 	if err != nil {
 		return err
 	}
+	return env.alone(ctx, func() error {
+		if reason, err := h.Skip(ctx, env); reason != "" || err != nil {
+			return err
+		}
+		return h.unpack(ctx, env, r, filepath.Join(dir, meta.Images["ostree"].Path))
+	})
+}
+
+func (h *HaveCommit) unpack(ctx context.Context, env *Env, r *event.Reporter, archive string) error {
 	repo := env.Repo(r)
 	if err := repo.Init(ctx, ostree.BareUser); err != nil {
 		return err
 	}
-	commit, err := oci.Import(ctx, filepath.Join(dir, meta.Images["ostree"].Path), repo.Path, r)
+	commit, err := oci.Import(ctx, archive, repo.Path, r)
 	if err != nil {
 		return err
 	}
@@ -173,6 +182,9 @@ func (o *PublishBuild) Run(ctx context.Context, env *Env, r *event.Reporter) err
 	}
 	meta, err := b.meta(ctx, env, r)
 	if err != nil {
+		return err
+	}
+	if err := env.keepJournal(dir); err != nil {
 		return err
 	}
 	if err := workspace.WriteMeta(ctx, dir, meta, env.Now()); err != nil {
