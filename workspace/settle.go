@@ -2,11 +2,14 @@ package workspace
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -112,4 +115,61 @@ func (w *Workspace) discard(d Deleted) error {
 	}
 	_ = os.Remove(w.binPath()) // when it is empty
 	return nil
+}
+
+// DeletedBuilds gives the builds that can be had back, newest deletion first.
+func (w *Workspace) DeletedBuilds() ([]Deleted, error) {
+	all, err := w.bin()
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(d Deleted) bool { return !exists(w.binPath(d.dir, deletedBuild)) })
+	for i := range all {
+		all[i].Bytes = treeUse(w.binPath(all[i].dir, deletedBuild))
+	}
+	return all, nil
+}
+
+// bin reads the records in the trash, newest deletion first. What a record that
+// cannot be read should say is taken from the files.
+func (w *Workspace) bin() ([]Deleted, error) {
+	entries, err := os.ReadDir(w.binPath())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the trash: %w", err)
+	}
+	var all []Deleted
+	for _, e := range entries {
+		if e.IsDir() {
+			all = append(all, w.readDeleted(e.Name()))
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Deleted) int { return b.Deleted.Compare(a.Deleted) })
+	return all, nil
+}
+
+func (w *Workspace) readDeleted(name string) Deleted {
+	d := Deleted{dir: name}
+	data, err := os.ReadFile(w.binPath(name, deletedFile))
+	if err == nil {
+		err = json.Unmarshal(data, &d)
+	}
+	if err == nil && CheckID(d.ID) == nil {
+		return d
+	}
+	d = Deleted{dir: name}
+	d.ID, _, _ = strings.Cut(name, "@")
+	if info, err := os.Stat(w.binPath(name)); err == nil {
+		d.Deleted = info.ModTime().UTC().Truncate(time.Second)
+	}
+	d.Expires = d.Deleted.Add(UndeleteFor)
+	arches, _ := os.ReadDir(w.binPath(name, deletedBuild))
+	for _, a := range arches {
+		if a.IsDir() {
+			d.Arches = append(d.Arches, a.Name())
+		}
+	}
+	return d
 }

@@ -326,6 +326,10 @@ func TestRefs(t *testing.T) {
 		t.Error(diff)
 	}
 	pruned, err := r.Prune(ctx, 0)
+	if freed := pruned.Freed; freed <= 0 {
+		t.Errorf("a commit object has %d bytes", freed)
+	}
+	pruned.Freed = 0
 	if diff := cmp.Diff(Pruned{Total: 5, Deleted: 1}, pruned); diff != "" || err != nil {
 		t.Error(diff, err)
 	}

@@ -75,6 +75,7 @@ func (r Repo) DeleteRef(ref string) error {
 type Pruned struct {
 	Total   int // objects before
 	Deleted int
+	Freed   int64 // bytes, to the three digits or so that ostree prints
 }
 
 // Prune deletes what no ref reaches; depth is how many parents of each ref's commit are kept.
@@ -99,9 +100,29 @@ func parsePrune(text string) Pruned {
 			p.Total, _ = strconv.Atoi(words[2])
 		case len(words) > 2 && words[0] == "Deleted":
 			p.Deleted, _ = strconv.Atoi(words[1])
+			if len(words) == 6 {
+				p.Freed = parseSize(words[3], words[4])
+			}
 		}
 	}
 	return p
+}
+
+// parseSize reads a size as g_format_size gives it, in decimal units.
+func parseSize(number, unit string) int64 {
+	v, err := strconv.ParseFloat(number, 64)
+	if err != nil {
+		return 0
+	}
+	for _, u := range []struct {
+		name   string
+		factor float64
+	}{{"k", 1e3}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12}} {
+		if strings.HasPrefix(unit, u.name) {
+			return int64(v * u.factor)
+		}
+	}
+	return int64(v)
 }
 
 // PullLocal copies revs and all that they hold from another repository, as hard links where the
