@@ -2,7 +2,6 @@ package oci
 
 import (
 	"archive/tar"
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -12,11 +11,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
-	"github.com/klauspost/compress/zstd"
-	"github.com/klauspost/pgzip"
 	"golang.org/x/sys/unix"
 
 	"github.com/nestos/nosa/workspace/event"
@@ -67,15 +63,23 @@ func (a *archive) importTo(ctx context.Context, repo string, r *event.Reporter) 
 	return commit, imp.finish(commit)
 }
 
-// commitLayers gives the layers that are of the commit: all up to the one that the label names.
-func (a *archive) commitLayers(m manifest) (layers []descriptor, commit string, err error) {
+// config reads the configuration of the image.
+func (a *archive) config(m manifest) (cfg config, err error) {
 	raw, err := a.blob(m.Config)
 	if err != nil {
-		return nil, "", err
+		return config{}, err
 	}
-	var cfg config
 	if err := json.Unmarshal(raw, &cfg); err != nil {
-		return nil, "", fmt.Errorf("configuration: %w", err)
+		return config{}, fmt.Errorf("configuration: %w", err)
+	}
+	return cfg, nil
+}
+
+// commitLayers gives the layers that are of the commit: all up to the one that the label names.
+func (a *archive) commitLayers(m manifest) (layers []descriptor, commit string, err error) {
+	cfg, err := a.config(m)
+	if err != nil {
+		return nil, "", err
 	}
 	last := cfg.Config.Labels[labelLast]
 	commit = cfg.Config.Labels[labelCommit]
@@ -91,78 +95,6 @@ func (a *archive) commitLayers(m manifest) (layers []descriptor, commit string, 
 		}
 	}
 	return nil, "", fmt.Errorf("no layer %s", last)
-}
-
-// layerReader reads a compressed layer and hashes it on the way.
-type layerReader struct {
-	descriptor
-	in       io.Reader
-	meter    *meter
-	progress func(n int64)
-}
-
-func (a *archive) layer(d descriptor) (*layerReader, error) {
-	name, err := blobName(d.Digest)
-	if err != nil {
-		return nil, err
-	}
-	section, err := a.open(name)
-	if err != nil {
-		return nil, err
-	}
-	return &layerReader{descriptor: d, in: bufio.NewReaderSize(section, 1<<20), meter: newMeter(io.Discard)}, nil
-}
-
-// Read implements io.Reader: the compressed bytes.
-func (l *layerReader) Read(p []byte) (int, error) {
-	n, err := l.in.Read(p)
-	_, _ = l.meter.Write(p[:n]) // never fails
-	l.progress(l.meter.n)
-	return n, err
-}
-
-// read gives the layer to f and checks its digest.
-func (l *layerReader) read(f func(*tar.Reader) error) error {
-	plain, err := decompress(l, l.MediaType)
-	if err != nil {
-		return err
-	}
-	err = f(tar.NewReader(plain))
-	if err == nil {
-		// What follows the end of the tar stream is of the digest too.
-		_, err = io.Copy(io.Discard, plain)
-	}
-	if err := errors.Join(err, plain.Close()); err != nil {
-		return err
-	}
-	if _, err := io.Copy(io.Discard, l); err != nil {
-		return err
-	}
-	if got := l.meter.digest(); got != l.Digest {
-		return fmt.Errorf("content has digest %s", got)
-	}
-	return nil
-}
-
-// decompress begins to read a layer.
-func decompress(r io.Reader, media string) (io.ReadCloser, error) {
-	switch {
-	case strings.HasSuffix(media, "gzip"):
-		zip, err := pgzip.NewReader(r)
-		if err != nil {
-			return nil, fmt.Errorf("decompressing: %w", err)
-		}
-		return zip, nil
-	case strings.HasSuffix(media, "zstd"):
-		zip, err := zstd.NewReader(r)
-		if err != nil {
-			return nil, fmt.Errorf("decompressing: %w", err)
-		}
-		return zip.IOReadCloser(), nil
-	case strings.HasSuffix(media, "tar"):
-		return io.NopCloser(r), nil
-	}
-	return nil, fmt.Errorf("layers of type %q are not supported", media)
 }
 
 // importer puts objects into a repository.

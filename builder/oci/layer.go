@@ -2,228 +2,206 @@ package oci
 
 import (
 	"archive/tar"
+	"bufio"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
-	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
 )
 
-// repoConfig marks the repository in a layer as one whose attributes are in objects of their own.
-const repoConfig = "[core]\nrepo_version=1\nmode=bare-split-xattrs\n"
-
-// layer writes a whole commit as one layer.
-type layer struct {
-	tar     *tar.Writer
-	repo    string
-	commit  string
-	entries []Entry
-	done    map[string]bool // objects and sets of attributes that are written
-	copied  func(n int64)   // told about each file's content
+// blob is a compressed layer at the beginning of a file.
+type blob struct {
+	descriptor
+	diffID string
+	file   *os.File
+	kept   bool // in the cache, where it may have been damaged
 }
 
-// write writes the layer in the order that importers rely on: the structure of the repository,
-// the commit, the directories, then the files, each set of attributes before the file it is of.
-func (l *layer) write(ctx context.Context) error {
-	if err := l.dir("./", l.entries[0]); err != nil {
+// errDamaged is a layer in the cache that is not what it was.
+var errDamaged = errors.New("damaged layer")
+
+// tarBlock is the unit of a tar stream, and the size of a header.
+const tarBlock = 512
+
+// copyTo appends the blob to an archive and checks it on the way, unless it has just been made.
+func (b blob) copyTo(f *os.File) error {
+	h := plainFile("blobs/sha256/"+b.Digest[len("sha256:"):], nil).header()
+	h.Size = b.Size
+	if err := tar.NewWriter(f).WriteHeader(h); err != nil {
+		return fmt.Errorf("header of blob %s: %w", b.Digest, err)
+	}
+	if _, err := b.file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	if err := l.structure(); err != nil {
-		return err
-	}
-	if err := l.object(l.commit, extCommit); err != nil {
-		return err
-	}
-	if err := l.object(l.commit, extCommitmeta); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := l.directories(); err != nil {
-		return err
-	}
-	for _, e := range l.entries {
-		if e.isDir() {
-			continue
+	if b.kept {
+		to := newMeter(f)
+		_, err := io.CopyBuffer(to, io.LimitReader(b.file, b.Size), make([]byte, 1<<20))
+		if e, ok := errors.AsType[*fs.PathError](err); ok && e.Op == "read" || err == nil && to.digest() != b.Digest {
+			err = errDamaged
 		}
+		if err != nil {
+			return err
+		}
+	} else if _, err := io.CopyN(f, b.file, b.Size); err != nil {
+		return err
+	}
+	_, err := f.Write(make([]byte, (tarBlock-b.Size%tarBlock)%tarBlock))
+	return err
+}
+
+// layerFormat is part of the name of a layer in the cache. It changes whenever the same members
+// become other bytes: with the way that they are written and with the compressor.
+const layerFormat = 1
+
+// key names a layer in the cache by all that its bytes depend on.
+func (w *writer) key(l layer) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "nosa layer %d %q %d\n", layerFormat, w.Compression, w.Level)
+	buf := make([]byte, 0, 1<<16)
+	for m := range w.members(l) {
+		if buf = m.appendTo(buf); len(buf) > 1<<15 {
+			h.Write(buf)
+			buf = buf[:0]
+		}
+	}
+	h.Write(buf)
+	return hex.EncodeToString(h.Sum(nil)) + w.extension()
+}
+
+// content is the size of the files whose objects are in the layer, in bytes.
+func (l layer) content() int64 {
+	var sum int64
+	seen := map[string]bool{}
+	for _, f := range l.files {
+		if f.object && f.isRegular() && !seen[f.Checksum] {
+			seen[f.Checksum] = true
+			sum += f.Size
+		}
+	}
+	return sum
+}
+
+// pack writes a layer into a file.
+func (w *writer) pack(ctx context.Context, l layer, f *os.File) (blob, error) {
+	outer := newMeter(f)
+	buffered := bufio.NewWriterSize(outer, 1<<20)
+	zip, err := w.compressor(buffered)
+	if err != nil {
+		return blob{}, err
+	}
+	inner := newMeter(zip)
+	if err := errors.Join(w.stream(ctx, l, inner), zip.Close()); err != nil {
+		return blob{}, err
+	}
+	if err := buffered.Flush(); err != nil {
+		return blob{}, fmt.Errorf("writing layer: %w", err)
+	}
+	return blob{
+		descriptor: descriptor{MediaType: w.mediaType(), Digest: outer.digest(), Size: outer.n},
+		diffID:     inner.digest(), file: f,
+	}, nil
+}
+
+// stream writes the members of a layer.
+func (w *writer) stream(ctx context.Context, l layer, to io.Writer) error {
+	out, buf := tar.NewWriter(to), make([]byte, 1<<17)
+	for m := range w.members(l) {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err := l.file(e); err != nil {
-			return err
+		if err := w.member(out, m, buf); err != nil {
+			return fmt.Errorf("writing layer: %s: %w", m.name, err)
 		}
 	}
-	if err := l.tar.Close(); err != nil {
+	if err := out.Close(); err != nil {
 		return fmt.Errorf("writing layer: %w", err)
 	}
 	return nil
 }
 
-// header gives a tar header; GNU's form carries every name as its bytes.
-func header(kind byte, name string, mode uint32) *tar.Header {
-	return &tar.Header{
-		Typeflag: kind, Name: name, Mode: int64(mode &^ unix.S_IFMT), ModTime: time.Unix(0, 0), Format: tar.FormatGNU,
-	}
-}
-
-func (l *layer) head(h *tar.Header) error {
-	if err := l.tar.WriteHeader(h); err != nil {
-		return fmt.Errorf("writing layer: %s: %w", h.Name, err)
-	}
-	return nil
-}
-
-func (l *layer) dir(name string, e Entry) error {
-	h := header(tar.TypeDir, name, e.Mode)
-	h.Uid, h.Gid = int(e.UID), int(e.GID)
-	return l.head(h)
-}
-
-func (l *layer) data(name string, content []byte) error {
-	h := header(tar.TypeReg, name, 0o644)
-	h.Size = int64(len(content))
-	if err := l.head(h); err != nil {
+// member writes one. What is no longer what its name says never gets into a layer.
+func (w *writer) member(out *tar.Writer, m member, buf []byte) error {
+	head := m.header()
+	if m.sum == "" {
+		err := out.WriteHeader(head)
+		if err == nil {
+			_, err = out.Write(m.data)
+		}
 		return err
 	}
-	_, err := l.tar.Write(content)
-	return err
-}
-
-// structure makes the repository's directories and configuration.
-func (l *layer) structure() error {
-	dirs := []string{"sysroot", "sysroot/ostree", repoDir, repoDir + "/objects"}
-	for n := range 256 {
-		dirs = append(dirs, fmt.Sprintf("%s/objects/%02x", repoDir, n))
-	}
-	for _, name := range []string{
-		"extensions", "refs", "refs/heads", "refs/mirrors", "refs/remotes", "state", "tmp", "tmp/cache",
-	} {
-		dirs = append(dirs, repoDir+"/"+name)
-	}
-	for _, name := range dirs {
-		if err := l.dir(name+"/", Entry{Mode: 0o755}); err != nil {
-			return err
-		}
-	}
-	return l.data(repoDir+"/config", []byte(repoConfig))
-}
-
-// object copies a metadata object of the repository, once.
-func (l *layer) object(sum, ext string) error {
-	name := objectName(sum, ext)
-	if l.done[name] {
-		return nil
-	}
-	l.done[name] = true
-	content, err := os.ReadFile(filepath.Join(l.repo, name))
-	if err != nil {
-		return fmt.Errorf("reading object: %w", err)
-	}
-	return l.data(repoDir+"/"+name, content)
-}
-
-// directories writes the directories and their objects. sysroot is there already: a layer must
-// not name anything twice.
-func (l *layer) directories() error {
-	vartmp := false
-	for _, e := range l.entries {
-		if !e.isDir() {
-			continue
-		}
-		if err := l.object(e.Meta, extDirmeta); err != nil {
-			return err
-		}
-		if err := l.object(e.Checksum, extDirtree); err != nil {
-			return err
-		}
-		if e.Path == "/" || e.Path == "/sysroot" {
-			continue
-		}
-		vartmp = vartmp || e.Path == "/var/tmp"
-		if err := l.dir(layerPath(e.Path)+"/", e); err != nil {
-			return err
-		}
-	}
-	if vartmp {
-		return nil
-	}
-	// A container has nobody who makes it.
-	return l.dir("var/tmp/", Entry{Mode: 0o1777})
-}
-
-// layerPath gives a path as a container has it: relative, and with usr/etc as etc.
-func layerPath(name string) string {
-	name = strings.TrimPrefix(name, "/")
-	if name == "usr/etc" || strings.HasPrefix(name, "usr/etc/") {
-		return strings.TrimPrefix(name, "usr/")
-	}
-	return name
-}
-
-// file writes the object of a file unless it is there, and the file as a hard link to it.
-func (l *layer) file(e Entry) error {
-	object := repoDir + "/" + objectName(e.Checksum, extFile)
-	if !l.done[object] {
-		l.done[object] = true
-		if err := l.xattrs(e); err != nil {
-			return err
-		}
-		if err := l.content(e, object); err != nil {
-			return fmt.Errorf("%s: %w", e.Path, err)
-		}
-	}
-	h := header(tar.TypeLink, layerPath(e.Path), e.Mode)
-	h.Uid, h.Gid, h.Linkname = int(e.UID), int(e.GID), object
-	if e.isRegular() && e.Size == 0 {
-		// Whoever changes one empty file in a container must not change the object.
-		h.Typeflag, h.Linkname = tar.TypeReg, ""
-	}
-	return l.head(h)
-}
-
-// xattrs writes the attributes of a file object.
-func (l *layer) xattrs(e Entry) error {
-	sum := sha256.Sum256(e.Xattrs)
-	set := repoDir + "/" + objectName(hex.EncodeToString(sum[:]), extXattrs)
-	if !l.done[set] {
-		l.done[set] = true
-		if err := l.data(set, e.Xattrs); err != nil {
-			return err
-		}
-	}
-	h := header(tar.TypeLink, repoDir+"/"+objectName(e.Checksum, extXattrsLink), 0o644)
-	h.Linkname = set
-	return l.head(h)
-}
-
-func (l *layer) content(e Entry, name string) error {
-	h := header(tar.TypeReg, name, e.Mode)
-	h.Uid, h.Gid, h.Size = int(e.UID), int(e.GID), e.Size
-	if !e.isRegular() {
-		h.Typeflag, h.Linkname = tar.TypeSymlink, e.Target
-		return l.head(h)
-	}
-	f, err := os.Open(filepath.Join(l.repo, objectName(e.Checksum, extFile)))
+	f, err := os.Open(filepath.Join(w.Repo, objectName(m.sum, m.ext)))
 	if err != nil {
 		return fmt.Errorf("reading object: %w", err)
 	}
 	defer f.Close()
-	if err := l.head(h); err != nil {
+	st, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("reading object: %w", err)
+	}
+	head.Size = st.Size()
+	if err := out.WriteHeader(head); err != nil {
 		return err
 	}
-	n, err := io.Copy(l.tar, f)
+	var digest hash.Hash
+	if m.file == nil {
+		digest = sha256.New()
+	} else {
+		digest = m.file.contentHash()
+	}
+	n, err := io.CopyBuffer(io.MultiWriter(out, digest), struct{ io.Reader }{f}, buf)
 	if err != nil {
-		return fmt.Errorf("copying object %s: %w", e.Checksum, err)
+		return fmt.Errorf("copying object %s: %w", m.sum, err)
 	}
-	if n != e.Size {
-		return fmt.Errorf("object %s has %d bytes, want %d", e.Checksum, n, e.Size)
+	if m.file != nil {
+		w.progress.add(n)
 	}
-	l.copied(n)
-	return nil
+	return checkSum(digest, m.sum, m.ext)
+}
+
+// compressor begins a compressed stream. It works on one processor: several layers are made at a
+// time, and the bytes do not depend on how many.
+func (req Request) compressor(w io.Writer) (io.WriteCloser, error) {
+	if req.Compression == Zstd {
+		level := zstd.SpeedDefault
+		if req.Level != 0 {
+			level = zstd.EncoderLevelFromZstd(req.Level)
+		}
+		zip, err := zstd.NewWriter(w, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1))
+		if err != nil {
+			return nil, fmt.Errorf("compressing: %w", err)
+		}
+		return zip, nil
+	}
+	level := gzip.DefaultCompression
+	if req.Level != 0 {
+		level = req.Level
+	}
+	zip, err := gzip.NewWriterLevel(w, level)
+	if err != nil {
+		return nil, fmt.Errorf("compressing: %w", err)
+	}
+	return zip, nil
+}
+
+func (req Request) mediaType() string {
+	if req.Compression == Zstd {
+		return mediaLayer + "+zstd"
+	}
+	return mediaLayer + "+gzip"
+}
+
+func (req Request) extension() string {
+	if req.Compression == Zstd {
+		return ".zst"
+	}
+	return ".gz"
 }

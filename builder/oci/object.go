@@ -26,6 +26,7 @@ type Entry struct {
 
 func (e Entry) isDir() bool     { return e.Mode&unix.S_IFMT == unix.S_IFDIR }
 func (e Entry) isRegular() bool { return e.Mode&unix.S_IFMT == unix.S_IFREG }
+func (e Entry) isEmpty() bool   { return e.isRegular() && e.Size == 0 }
 
 // The extensions of objects; the last two are of layers only.
 const (

@@ -1,6 +1,14 @@
 // Package oci writes and reads OSTree commits as container images: an archive of the OCI image
 // layout whose layers carry the commit's objects ("ostree-container encapsulation", format
-// version 1 of ostree-rs-ext), readable by skopeo, podman, rpm-ostree and bootc.
+// version 1 of ostree-rs-ext, chunked), readable by skopeo, podman, rpm-ostree and bootc.
+//
+// The first layer has the commit with its directories, each other one the files of some packages
+// (see Request.Groups), so that builds with the same packages have most layers in common. Compressed
+// layers are kept in a directory, as KEY.gz or KEY.zst: the compressed bytes, then 512 bytes of JSON
+// with their digests. KEY is a checksum of all that the bytes depend on: the version of this format,
+// the compression and its level, and of every tar member its name, mode, owner, link target and
+// object. A file there may be removed at any time; its modification time is that of its last use.
+// What begins with .layer- is being made.
 //
 // It does not push, and it knows repositories only as directories of mode bare-user.
 package oci
@@ -32,6 +40,9 @@ const (
 	labelVersion  = "version"
 	labelOCI      = "org.opencontainers.image.version"
 )
+
+// annotationComponents lists the packages that are in a layer, with commas between them.
+const annotationComponents = "ostree.components"
 
 type descriptor struct {
 	MediaType   string            `json:"mediaType"`

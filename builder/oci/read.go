@@ -2,12 +2,16 @@ package oci
 
 import (
 	"archive/tar"
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/klauspost/pgzip"
 )
 
 // maxDocument bounds index, manifest and configuration.
@@ -125,4 +129,76 @@ func Manifest(name string) ([]byte, error) {
 	defer a.file.Close()
 	raw, _, err := a.manifest()
 	return raw, err
+}
+
+// layerReader reads a compressed layer and hashes it on the way.
+type layerReader struct {
+	descriptor
+	in       io.Reader
+	meter    *meter
+	progress func(n int64)
+}
+
+func (a *archive) layer(d descriptor) (*layerReader, error) {
+	name, err := blobName(d.Digest)
+	if err != nil {
+		return nil, err
+	}
+	section, err := a.open(name)
+	if err != nil {
+		return nil, err
+	}
+	return &layerReader{descriptor: d, in: bufio.NewReaderSize(section, 1<<20), meter: newMeter(io.Discard)}, nil
+}
+
+// Read implements io.Reader: the compressed bytes.
+func (l *layerReader) Read(p []byte) (int, error) {
+	n, err := l.in.Read(p)
+	_, _ = l.meter.Write(p[:n]) // never fails
+	l.progress(l.meter.n)
+	return n, err
+}
+
+// read gives the layer to f and checks its digest.
+func (l *layerReader) read(f func(*tar.Reader) error) error {
+	plain, err := decompress(l, l.MediaType)
+	if err != nil {
+		return err
+	}
+	err = f(tar.NewReader(plain))
+	if err == nil {
+		// What follows the end of the tar stream is of the digest too.
+		_, err = io.Copy(io.Discard, plain)
+	}
+	if err := errors.Join(err, plain.Close()); err != nil {
+		return err
+	}
+	if _, err := io.Copy(io.Discard, l); err != nil {
+		return err
+	}
+	if got := l.meter.digest(); got != l.Digest {
+		return fmt.Errorf("content has digest %s", got)
+	}
+	return nil
+}
+
+// decompress begins to read a layer.
+func decompress(r io.Reader, media string) (io.ReadCloser, error) {
+	switch {
+	case strings.HasSuffix(media, "gzip"):
+		zip, err := pgzip.NewReader(r)
+		if err != nil {
+			return nil, fmt.Errorf("decompressing: %w", err)
+		}
+		return zip, nil
+	case strings.HasSuffix(media, "zstd"):
+		zip, err := zstd.NewReader(r)
+		if err != nil {
+			return nil, fmt.Errorf("decompressing: %w", err)
+		}
+		return zip.IOReadCloser(), nil
+	case strings.HasSuffix(media, "tar"):
+		return io.NopCloser(r), nil
+	}
+	return nil, fmt.Errorf("layers of type %q are not supported", media)
 }

@@ -2,20 +2,19 @@ package oci
 
 import (
 	"archive/tar"
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/klauspost/compress/zstd"
-	"github.com/klauspost/pgzip"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/nestos/nosa/workspace/event"
 )
@@ -40,213 +39,227 @@ type Request struct {
 	Version     string  // of the commit; empty is none
 	Linux       string  // version of the kernel; empty if the commit does not boot
 	Created     time.Time
-	Description string   // of the layer; empty names the commit
+	Description string   // of the commit; empty names it
 	Cmd         []string // what a container runs by default
 	Labels      map[string]string
 	Compression Compression
 	Level       int // 1 (fast) to 9; 0 is the compressor's own default
+
+	// Groups has the package that owns a path, with paths as a package database has them: those
+	// that lead through symbolic links (/lib/…) and into /etc are found. What is not in it is
+	// nobody's.
+	Groups map[string]string
+
+	// Cache is the directory in which compressed layers are kept for the next archive; empty is
+	// none. The bytes of the archive do not depend on it.
+	Cache string
 }
 
 // Image is an archive that was written.
 type Image struct {
 	Manifest []byte // JSON, as it is in the archive
 	Digest   string // of the manifest: sha256:…
-	DiffID   string // of the uncompressed layer
+	DiffID   string // of the last uncompressed layer
+	Layers   int
+	Cached   int // layers that the cache had
 }
 
 // Write writes a commit as an archive of the OCI image layout. The same request gives the same
-// bytes.
+// bytes, whatever the cache has and however many processors there are.
 func Write(ctx context.Context, req Request, r *event.Reporter) (img Image, err error) {
-	if len(req.Entries) == 0 || req.Entries[0].Path != "/" {
-		return Image{}, fmt.Errorf("encapsulating commit %s: no entries", req.Commit)
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(req.Dest), "."+filepath.Base(req.Dest)+"-")
-	if err != nil {
-		return Image{}, fmt.Errorf("encapsulating commit %s: %w", req.Commit, err)
-	}
 	defer func() {
 		if err != nil {
-			_ = os.Remove(tmp.Name())
 			err = fmt.Errorf("encapsulating commit %s: %w", req.Commit, err)
 		}
 	}()
-	img, err = req.archive(ctx, tmp, r)
-	if err := errors.Join(err, tmp.Chmod(0o644), tmp.Sync(), tmp.Close()); err != nil {
+	w, err := newWriter(req, r)
+	if err != nil {
 		return Image{}, err
 	}
-	return img, os.Rename(tmp.Name(), req.Dest)
-}
-
-// archive writes the layer before all other files, since it is the large one, and what depends on it
-// after it; its name and size come into the tar header when they are known.
-func (req Request) archive(ctx context.Context, f *os.File, r *event.Reporter) (Image, error) {
-	// Without the directories skopeo makes them itself and fails to chown them unless it is root.
-	dirs := layer{tar: tar.NewWriter(f)}
-	for _, name := range []string{"blobs/", "blobs/sha256/"} {
-		if err := dirs.dir(name, Entry{Mode: 0o755}); err != nil {
-			return Image{}, err
-		}
+	tmp, err := os.CreateTemp(filepath.Dir(req.Dest), "."+filepath.Base(req.Dest)+"-")
+	if err != nil {
+		return Image{}, err
 	}
-	at, err := f.Seek(0, io.SeekCurrent)
+	img, err = w.archive(ctx, tmp)
+	err = errors.Join(err, tmp.Chmod(0o644), tmp.Sync(), tmp.Close())
 	if err == nil {
-		_, err = f.Seek(tarBlock, io.SeekCurrent)
+		err = os.Rename(tmp.Name(), req.Dest)
 	}
 	if err != nil {
+		os.Remove(tmp.Name())
 		return Image{}, err
 	}
-	blob, diffID, err := req.layer(ctx, f, r)
-	if err != nil {
-		return Image{}, err
-	}
-	head, err := blobHeader(blob.Digest, blob.Size)
-	if err != nil {
-		return Image{}, err
-	}
-	if _, err := f.WriteAt(head, at); err != nil {
-		return Image{}, err
-	}
-	if _, err := f.Write(make([]byte, (tarBlock-blob.Size%tarBlock)%tarBlock)); err != nil {
-		return Image{}, err
-	}
-	return req.describe(f, blob, diffID)
+	return img, nil
 }
 
-// tarBlock is the size of a tar header.
-const tarBlock = 512
-
-// blobHeader gives the tar header of a blob.
-func blobHeader(digest string, size int64) ([]byte, error) {
-	h := header(tar.TypeReg, "blobs/sha256/"+digest[len("sha256:"):], 0o644)
-	h.Size = size
-	var buf bytes.Buffer
-	if err := tar.NewWriter(&buf).WriteHeader(h); err != nil {
-		return nil, fmt.Errorf("header of blob %s: %w", digest, err)
-	}
-	return buf.Bytes(), nil
+// writer writes the archive of a commit.
+type writer struct {
+	Request
+	cache      cache
+	dirs       map[string]Entry // the directories of the commit, by path
+	commitmeta []byte           // detached metadata; nil is none
+	progress   progress
 }
 
-// layer writes the compressed layer to w.
-func (req Request) layer(ctx context.Context, w io.Writer, r *event.Reporter) (blob descriptor, diffID string, err error) {
-	outer := newMeter(w)
-	buffered := bufio.NewWriterSize(outer, 1<<20)
-	zip, media, err := req.compressor(buffered)
-	if err != nil {
-		return descriptor{}, "", err
+func newWriter(req Request, r *event.Reporter) (*writer, error) {
+	if len(req.Entries) == 0 || req.Entries[0].Path != "/" {
+		return nil, errors.New("no entries")
 	}
-	inner := newMeter(zip)
-	var total, done int64
-	seen := map[string]bool{}
+	if req.Compression != Gzip && req.Compression != Zstd {
+		return nil, fmt.Errorf("unknown compression %q", req.Compression)
+	}
+	w := &writer{Request: req, cache: cache(req.Cache), dirs: map[string]Entry{}, progress: progress{r: r}}
 	for _, e := range req.Entries {
-		if e.isRegular() && !seen[e.Checksum] {
-			seen[e.Checksum] = true
-			total += e.Size
+		if e.isDir() {
+			w.dirs[e.Path] = e
 		}
 	}
-	l := layer{
-		tar: tar.NewWriter(inner), repo: req.Repo, commit: req.Commit, entries: req.Entries, done: map[string]bool{},
-		copied: func(n int64) {
-			done += n
-			r.Progress(done, total, event.UnitBytes)
-		},
+	var err error
+	w.commitmeta, err = os.ReadFile(filepath.Join(req.Repo, objectName(req.Commit, extCommitmeta)))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("reading object: %w", err)
 	}
-	if err := errors.Join(l.write(ctx), zip.Close()); err != nil {
-		return descriptor{}, "", err
-	}
-	if err := buffered.Flush(); err != nil {
-		return descriptor{}, "", fmt.Errorf("writing layer: %w", err)
-	}
-	return descriptor{MediaType: media, Digest: outer.digest(), Size: outer.n}, inner.digest(), nil
+	return w, w.cache.prepare()
 }
 
-// compressor begins a compressed stream. Block size and concurrency are fixed, so that the bytes
-// do not depend on the machine.
-func (req Request) compressor(w io.Writer) (io.WriteCloser, string, error) {
-	switch req.Compression {
-	case Gzip:
-		level := pgzip.DefaultCompression
-		if req.Level != 0 {
-			level = req.Level
-		}
-		zip, err := pgzip.NewWriterLevel(w, level)
-		if err == nil {
-			err = zip.SetConcurrency(1<<20, 8)
-		}
-		if err != nil {
-			return nil, "", fmt.Errorf("compressing: %w", err)
-		}
-		return zip, mediaLayer + "+gzip", nil
-	case Zstd:
-		level := zstd.SpeedDefault
-		if req.Level != 0 {
-			level = zstd.EncoderLevelFromZstd(req.Level)
-		}
-		zip, err := zstd.NewWriter(w, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(2))
-		if err != nil {
-			return nil, "", fmt.Errorf("compressing: %w", err)
-		}
-		return zip, mediaLayer + "+zstd", nil
-	}
-	return nil, "", fmt.Errorf("unknown compression %q", req.Compression)
+// progress counts the content that has got into layers, of several at a time.
+type progress struct {
+	mu          sync.Mutex
+	done, total int64
+	r           *event.Reporter
 }
 
-// labels are those of the image: the caller's and those of the commit.
-func (req Request) labels(diffID string) map[string]string {
-	labels := maps.Clone(req.Labels)
-	if labels == nil {
-		labels = map[string]string{}
-	}
-	labels[labelCommit], labels[labelLast] = req.Commit, diffID
-	if req.Version != "" {
-		labels[labelVersion], labels[labelOCI] = req.Version, req.Version
-	}
-	if req.Linux != "" {
-		labels[labelBootable], labels[labelBootc], labels[labelLinux] = "true", "1", req.Linux
-	}
-	return labels
+func (p *progress) add(n int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done += n
+	p.r.Progress(p.done, p.total, event.UnitBytes)
 }
 
-// describe writes configuration, manifest and index, and ends the archive.
-func (req Request) describe(w io.Writer, blob descriptor, diffID string) (Image, error) {
-	labels, description := req.labels(diffID), req.Description
-	if description == "" {
-		description = "ostree export of commit " + req.Commit
-	}
-	arch := platform{Architecture: architecture(req.Arch), OS: "linux"}
-	cfg, err := json.Marshal(config{
-		Created: timestamp(req.Created), Architecture: arch.Architecture, OS: arch.OS,
-		Config:  container{Cmd: req.Cmd, Labels: labels},
-		RootFS:  rootfs{Type: "layers", DiffIDs: []string{diffID}},
-		History: []history{{Created: timestamp(req.Created), CreatedBy: description}},
-	})
-	if err != nil {
-		return Image{}, err
-	}
-	man, err := json.Marshal(manifest{
-		SchemaVersion: 2, MediaType: mediaManifest, Layers: []descriptor{blob}, Annotations: labels,
-		Config: descriptor{MediaType: mediaConfig, Digest: digestOf(cfg), Size: int64(len(cfg))},
-	})
-	if err != nil {
-		return Image{}, err
-	}
-	idx, err := json.Marshal(index{SchemaVersion: 2, MediaType: mediaIndex, Manifests: []descriptor{
-		{MediaType: mediaManifest, Digest: digestOf(man), Size: int64(len(man)), Platform: &arch},
-	}})
-	if err != nil {
-		return Image{}, err
-	}
-	l := layer{tar: tar.NewWriter(w)}
-	for _, f := range []struct {
-		name    string
-		content []byte
-	}{
-		{"blobs/sha256/" + digestOf(cfg)[len("sha256:"):], cfg},
-		{"blobs/sha256/" + digestOf(man)[len("sha256:"):], man},
-		{"index.json", idx},
-		{"oci-layout", []byte(`{"imageLayoutVersion":"1.0.0"}`)},
-	} {
-		if err := l.data(f.name, f.content); err != nil {
+// archive writes the layers before what describes them.
+func (w *writer) archive(ctx context.Context, f *os.File) (Image, error) {
+	// Without the directories skopeo makes them itself and fails to chown them unless it is root.
+	out := tar.NewWriter(f)
+	for _, name := range []string{"blobs", "blobs/sha256"} {
+		if err := out.WriteHeader(directory(name, Entry{Mode: 0o755}).header()); err != nil {
 			return Image{}, err
 		}
 	}
-	return Image{Manifest: man, Digest: digestOf(man), DiffID: diffID}, l.tar.Close()
+	layers := w.layers()
+	for _, l := range layers {
+		w.progress.total += l.content()
+	}
+	blobs, err := w.blobs(ctx, layers, f)
+	if err != nil {
+		return Image{}, err
+	}
+	return w.describe(f, layers, blobs)
+}
+
+// blobs makes the layers, as many at a time as there are processors, and appends them to the archive
+// in their order.
+func (w *writer) blobs(ctx context.Context, layers []layer, f *os.File) ([]blob, error) {
+	made := make([]chan blob, len(layers))
+	for i := range made {
+		made[i] = make(chan blob, 1)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	var next atomic.Int64
+	for range min(runtime.GOMAXPROCS(0), len(layers)) {
+		g.Go(func() error {
+			for i := int(next.Add(1)) - 1; i < len(layers); i = int(next.Add(1)) - 1 {
+				b, err := w.blob(ctx, layers[i])
+				if err != nil {
+					return err
+				}
+				made[i] <- b
+			}
+			return nil
+		})
+	}
+	var done []blob
+	g.Go(func() error {
+		for i, l := range layers {
+			select {
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			case b := <-made[i]:
+				b, err := w.add(ctx, f, l, b)
+				if err != nil {
+					return err
+				}
+				done = append(done, b)
+			}
+		}
+		return nil
+	})
+	err := g.Wait()
+	for _, c := range made {
+		select {
+		case b := <-c:
+			b.file.Close()
+		default:
+		}
+	}
+	return done, err
+}
+
+// blob gives a layer from the cache, or makes it.
+func (w *writer) blob(ctx context.Context, l layer) (blob, error) {
+	if ctx.Err() != nil {
+		return blob{}, context.Cause(ctx)
+	}
+	if w.cache == "" {
+		return w.fresh(ctx, l, "")
+	}
+	key := w.key(l)
+	if b, ok := w.cache.get(key); ok {
+		b.MediaType = w.mediaType()
+		return b, nil
+	}
+	return w.fresh(ctx, l, key)
+}
+
+// fresh makes a layer and puts it into the cache.
+func (w *writer) fresh(ctx context.Context, l layer, key string) (blob, error) {
+	f, err := w.cache.create(filepath.Dir(w.Dest))
+	if err != nil {
+		return blob{}, err
+	}
+	b, err := w.pack(ctx, l, f)
+	if err == nil {
+		err = w.cache.put(key, b)
+	}
+	if err != nil {
+		w.cache.discard(f)
+		return blob{}, err
+	}
+	return b, nil
+}
+
+// add appends a layer to the archive and closes it. One that was damaged in the cache is made anew.
+func (w *writer) add(ctx context.Context, f *os.File, l layer, b blob) (blob, error) {
+	defer func() { b.file.Close() }()
+	at, err := f.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return blob{}, err
+	}
+	err = b.copyTo(f)
+	if b.kept && err == nil {
+		w.progress.add(l.content())
+	}
+	if !errors.Is(err, errDamaged) {
+		return b, err
+	}
+	b.file.Close()
+	_, err = f.Seek(at, io.SeekStart)
+	if err = errors.Join(err, f.Truncate(at)); err != nil {
+		return blob{}, err
+	}
+	key := w.key(l)
+	w.cache.drop(key)
+	if b, err = w.fresh(ctx, l, key); err != nil {
+		return blob{}, err
+	}
+	return b, b.copyTo(f)
 }
