@@ -2,9 +2,11 @@ package compose
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/nestos/nosa/workspace/event"
+	"github.com/nestos/nosa/workspace/proc"
 )
 
 // NotFound is a request that no available package satisfies.
@@ -190,16 +192,34 @@ type ScriptletError struct {
 	Lines     []string // its last lines of output and rpm's message
 }
 
-// Error names the scriptlet and quotes its last line.
+// Error names the scriptlet, how it ended and the first real error that it told.
 func (e *ScriptletError) Error() string {
-	text := fmt.Sprintf("%s of %s failed", e.Scriptlet, e.Package)
-	if e.Status != 0 {
-		text += fmt.Sprintf(" with exit status %d", e.Status)
-	}
-	if len(e.Lines) > 0 {
-		text += ":\n  " + strings.Join(e.Lines, "\n  ")
+	text := e.Where() + " failed: " + e.Ending()
+	if said := proc.FirstError(e.Lines); said != "" && !scriptletFailed().MatchString(said) {
+		text += ": " + said
 	}
 	return text
+}
+
+// Where names the scriptlet: %post of bash-5.2-1.x86_64.
+func (e *ScriptletError) Where() string { return e.Scriptlet + " of " + e.Package }
+
+// Ending says how the scriptlet ended: exit status 3, killed by signal 9.
+func (e *ScriptletError) Ending() string {
+	if e.Status != 0 {
+		return fmt.Sprintf("exit status %d", e.Status)
+	}
+	for _, line := range e.Lines {
+		if m := scriptletFailed().FindStringSubmatch(line); m != nil && m[1] != "" {
+			return "killed by signal " + m[1]
+		}
+	}
+	return "rpm could not run it"
+}
+
+// scriptletFailed is rpm's own message.
+func scriptletFailed() *regexp.Regexp {
+	return regexp.MustCompile(`scriptlet failed, (?:signal (\d+)|exit status \d+)$`)
 }
 
 // TriggerError lists packages with %triggerin or %triggerprein scriptlets, which no compose runs:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -20,6 +21,7 @@ type Script struct {
 	Text   string // without #! it is run by /bin/sh
 	Title  string // as messages name it: postprocess[2], postprocess-script
 	Origin string // where the manifest has it, as in manifest.yaml:12:5
+	File   string // the file that Text is all of, named from the workspace; empty when the manifest has Text itself
 }
 
 // ScriptError is a script that failed.
@@ -30,33 +32,68 @@ type ScriptError struct {
 	Err    error  // a *proc.ExitError, mostly
 }
 
-// Error says which script, where, and what it printed last.
+// Error says which script, where, how it ended and the first real error that it told.
 func (e *ScriptError) Error() string {
-	text := e.Script.Title
+	text := e.Where()
 	if e.Script.Origin != "" {
 		text += " (" + e.Script.Origin + ")"
 	}
-	var exit *proc.ExitError
-	if !errors.As(e.Err, &exit) {
+	exit, ok := errors.AsType[*proc.ExitError](e.Err)
+	if !ok {
 		return text + ": " + e.Err.Error()
 	}
-	if exit.Signal != 0 {
-		text += ": killed by " + exit.Signal.String()
-	} else {
-		text += ": exit status " + strconv.Itoa(exit.Code)
+	text += ": " + exit.Ending()
+	said := e.Cause()
+	if e.Source != "" && (said.Guess || said.Text == "") {
+		said.Text = e.Source
 	}
-	if e.Line > 0 {
-		text += fmt.Sprintf(" in line %d: %s", e.Line, e.Source)
-	}
-	const last = 5
-	tail := exit.Tail
-	if len(tail) > last {
-		tail = tail[len(tail)-last:]
-	}
-	for _, line := range tail {
-		text += "\n  | " + strings.TrimRight(line, " ")
+	if said.Text != "" {
+		text += ": " + said.Text
 	}
 	return text
+}
+
+// Where names the script and the line: postprocess[2], line 5.
+func (e *ScriptError) Where() string {
+	if e.Line == 0 {
+		return e.Script.Title
+	}
+	return fmt.Sprintf("%s, line %d", e.Script.Title, e.Line)
+}
+
+// Cause is what the script's output says of why it failed. A script goes on after many errors: if
+// the command of the line that failed has told one, that is it.
+func (e *ScriptError) Cause() proc.Cause {
+	exit, ok := errors.AsType[*proc.ExitError](e.Err)
+	if !ok {
+		return proc.Cause{}
+	}
+	found := exit.Cause()
+	if strings.HasPrefix(found.Text, noInterpreter) {
+		found.Text = e.Source + ": its interpreter is not in the tree"
+		return found
+	}
+	if name := command(e.Source); name != "" && !strings.HasPrefix(found.Text, scriptName) {
+		for _, line := range exit.Output() {
+			if strings.HasPrefix(line, name+": ") {
+				found = proc.FindCause([]string{line})
+				break
+			}
+		}
+	}
+	found.Text = ownLine().ReplaceAllString(found.Text, "")
+	return found
+}
+
+// command is the name of the program that a line of a script runs first, or "".
+func command(source string) string {
+	for word := range strings.FieldsSeq(source) {
+		if strings.Contains(word, "=") || word == "!" || word == "if" {
+			continue
+		}
+		return path.Base(word)
+	}
+	return ""
 }
 
 // Unwrap gives the cause.
@@ -99,7 +136,7 @@ func (t Tree) Scripts(ctx context.Context, scripts []Script) error {
 
 func (t Tree) script(ctx context.Context, r root, script Script) error {
 	if first, _, _ := strings.Cut(script.Text, "\n"); strings.HasPrefix(first, "#!") && strings.HasSuffix(first, "\r") {
-		return &ScriptError{Script: script, Line: 1, Err: errors.New("line 1 ends with a carriage return: the interpreter would not be found")}
+		return &ScriptError{Script: script, Line: 1, Err: errors.New("it ends with a carriage return: the interpreter would not be found")}
 	}
 	dir, err := os.MkdirTemp("", "nosa-script-")
 	if err != nil {
@@ -109,7 +146,7 @@ func (t Tree) script(ctx context.Context, r root, script Script) error {
 	if err := os.WriteFile(filepath.Join(dir, "trap"), []byte(lineTrap), 0o600); err != nil {
 		return fmt.Errorf("preparing %s: %w", script.Title, err)
 	}
-	name, err := r.place("usr/bin/rpmostree-postprocess-inline")
+	name, err := r.place(scriptName[1:])
 	if err != nil {
 		return err
 	}
@@ -133,10 +170,21 @@ func (t Tree) script(ctx context.Context, r root, script Script) error {
 	return failed
 }
 
+// scriptName is what a script is called while it runs.
+const scriptName = "/usr/bin/rpmostree-postprocess-inline"
+
+// noInterpreter is what bubblewrap says of a script whose interpreter is not there.
+const noInterpreter = "bwrap: execvp " + scriptName + ": No such file"
+
 // shellLine finds the line number in a shell's own messages: "NAME: line 3: …" (bash) and
 // "NAME: 3: …" (dash).
 func shellLine() *regexp.Regexp {
 	return regexp.MustCompile(`rpmostree-postprocess-inline: (?:line )?([0-9]+): `)
+}
+
+// ownLine is what a shell puts before its messages, which an error tells otherwise.
+func ownLine() *regexp.Regexp {
+	return regexp.MustCompile(`^` + scriptName + `: ((line )?[0-9]+: )?`)
 }
 
 // failingLine gives number and text of the line that failed, or 0.
@@ -144,7 +192,10 @@ func failingLine(script string, noted []byte, err error) (int, string) {
 	number, _ := strconv.Atoi(string(bytes.TrimSpace(noted)))
 	var exit *proc.ExitError
 	if number == 0 && errors.As(err, &exit) {
-		for _, line := range exit.Tail {
+		if strings.HasPrefix(exit.Cause().Text, noInterpreter) {
+			number = 1
+		}
+		for _, line := range exit.Output() {
 			if m := shellLine().FindStringSubmatch(line); m != nil {
 				number, _ = strconv.Atoi(m[1])
 			}

@@ -197,18 +197,19 @@ const generalForm = `(?i)(^|[\s:(\["'])(errors?|fatal|fail(ed|ure)?|cannot|can't
 // tellsErrors says if a line is of a program that puts its name before errors and nothing else.
 func tellsErrors(text string) bool {
 	name, _, ok := strings.Cut(text, ": ")
-	return ok && slices.Contains(tersePrograms(), path.Base(name))
-}
-
-func tersePrograms() []string {
-	return []string{
-		"awk", "cat", "chattr", "chcon", "chgrp", "chmod", "chown", "chpasswd", "chroot", "cp", "cpio", "curl", "cut",
-		"dd", "env", "find", "gawk", "getopt", "grep", "groupadd", "groupmod", "gzip", "head", "install", "jq", "ln",
-		"losetup", "ls", "mcopy", "mkdir", "mke2fs", "mkfifo", "mkfs.fat", "mkfs.vfat", "mknod", "mksquashfs", "mkswap", "mktemp", "mount",
-		"mv", "passwd", "pkill", "readlink", "resize2fs", "rm", "rmdir", "sed", "semodule", "setcap", "setfiles", "sort", "ssh",
-		"stat", "systemctl", "tail", "tar", "tee", "touch", "truncate", "tune2fs", "umount", "unlink", "unzip", "useradd", "usermod",
-		"xargs", "xz", "zstd",
+	if !ok {
+		return false
 	}
+	switch path.Base(name) {
+	case "awk", "cat", "chattr", "chcon", "chgrp", "chmod", "chown", "chpasswd", "chroot", "cp", "cpio", "curl",
+		"cut", "dd", "env", "find", "gawk", "getopt", "grep", "groupadd", "groupmod", "gzip", "head", "install",
+		"jq", "ln", "losetup", "ls", "mcopy", "mkdir", "mke2fs", "mkfifo", "mkfs.fat", "mkfs.vfat", "mknod", "mksquashfs",
+		"mkswap", "mktemp", "mount", "mv", "passwd", "pkill", "readlink", "resize2fs", "rm", "rmdir", "sed", "semodule",
+		"setcap", "setfiles", "sort", "ssh", "stat", "systemctl", "tail", "tar", "tee", "touch", "truncate", "tune2fs",
+		"umount", "unlink", "unzip", "useradd", "usermod", "xargs", "xz", "zstd":
+		return true
+	}
+	return false
 }
 
 // suspects are words of which every line that tells an error has one: what suspicious looks for

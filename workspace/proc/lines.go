@@ -19,11 +19,12 @@ type lineWriter struct {
 	buf  []byte
 	tail []string
 
-	count    int // lines so far
+	count    int      // lines so far
 	words    []string // suspects
 	suspects []suspect
 	hits     int
 	before   string // the line before
+	beside   bool   // which looks like an error
 }
 
 // suspect is a line that looks like an error, or stands beside one.
@@ -69,23 +70,26 @@ func (w *lineWriter) emit(text string) {
 
 // watch keeps the line if it looks like an error, and its neighbours.
 func (w *lineWriter) watch(text string) {
-	defer func() { w.before, w.odd = text, w.odd2 }()
-	known := 0 // the last line that is kept
-	if n := len(w.suspects); n > 0 {
-		known = w.suspects[n-1].number
+	before, beside := w.before, w.beside
+	w.before, w.beside = text, false
+	if w.hits == maxSuspects {
+		return
 	}
-	beside := w.hits > 0 && known == w.count-1 && suspicious(w.before)
-	if !suspicious(text) {
+	if w.words == nil {
+		w.words = suspects()
+	}
+	if !suspicious(text, w.words) {
 		if beside {
 			w.suspects = append(w.suspects, suspect{w.count, text})
 		}
 		return
 	}
-	w.hits++
-	if w.count > 1 && known < w.count-1 {
-		w.suspects = append(w.suspects, suspect{w.count - 1, w.before})
+	if n := len(w.suspects); w.count > 1 && (n == 0 || w.suspects[n-1].number < w.count-1) {
+		w.suspects = append(w.suspects, suspect{w.count - 1, before})
 	}
 	w.suspects = append(w.suspects, suspect{w.count, text})
+	w.hits++
+	w.beside = true
 }
 
 // head is what was kept of the lines before the tail; an empty line stands for a gap.

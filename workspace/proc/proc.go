@@ -18,6 +18,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Grace is how long a program may take to end after the context is cancelled
@@ -79,11 +81,11 @@ func (e *ExitError) Error() string {
 // which a shell or bubblewrap passes on that a signal ended its child names the signal.
 func (e *ExitError) Ending() string {
 	if e.Signal != 0 {
-		return "killed by " + e.Signal.String()
+		return "killed by " + unix.SignalName(e.Signal)
 	}
 	text := fmt.Sprintf("exit status %d", e.Code)
 	if s := e.killedBy(); s != 0 {
-		text += fmt.Sprintf(" (%s)", s)
+		text += fmt.Sprintf(" (%s)", unix.SignalName(s))
 	}
 	return text
 }
