@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -26,12 +27,13 @@ var ErrNoBuild = errors.New("no such build")
 
 // Index is builds.json: the builds, newest first. Builds need not be here; the
 // ones that only a remote store has are kept. Keys that nosa does not know
-// survive a rewrite.
+// survive a rewrite, and so do entries that cannot be builds.
 type Index struct {
 	SchemaVersion string                     `json:"schema-version"`
 	Builds        []IndexEntry               `json:"builds"`
 	Timestamp     string                     `json:"timestamp"`
 	Tags          []Tag                      `json:"tags,omitempty"`
+	Odd           []json.RawMessage          `json:"-"` // of builds: without an id that can be a directory's name
 	Extra         map[string]json.RawMessage `json:"-"`
 }
 
@@ -59,8 +61,39 @@ type (
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (x *Index) UnmarshalJSON(data []byte) (err error) {
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(data, &all); err != nil {
+		return err
+	}
+	var builds, good, odd []json.RawMessage
+	if json.Unmarshal(all["builds"], &builds) == nil {
+		for _, b := range builds {
+			if (&IndexEntry{}).check(b) == nil {
+				good = append(good, b)
+			} else {
+				odd = append(odd, b)
+			}
+		}
+	}
+	if len(odd) > 0 {
+		if all["builds"], err = json.Marshal(good); err != nil {
+			return err
+		}
+		if data, err = json.Marshal(all); err != nil {
+			return err
+		}
+	}
 	x.Extra, err = unmarshalExtra(data, (*plainIndex)(x))
+	x.Odd = odd
 	return err
+}
+
+// check decodes an entry and says why it cannot be a build.
+func (e *IndexEntry) check(data []byte) error {
+	if err := json.Unmarshal(data, e); err != nil {
+		return err
+	}
+	return CheckID(e.ID)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -68,7 +101,25 @@ func (x Index) MarshalJSON() ([]byte, error) {
 	if x.Builds == nil {
 		x.Builds = []IndexEntry{}
 	}
-	return marshalExtra(plainIndex(x), x.Extra)
+	data, err := marshalExtra(plainIndex(x), x.Extra)
+	if err != nil || len(x.Odd) == 0 {
+		return data, err
+	}
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(data, &all); err != nil {
+		return nil, err
+	}
+	builds := make([]any, 0, len(x.Builds)+len(x.Odd))
+	for _, b := range x.Builds {
+		builds = append(builds, b)
+	}
+	for _, b := range x.Odd {
+		builds = append(builds, b)
+	}
+	if all["builds"], err = plainJSON(builds); err != nil {
+		return nil, err
+	}
+	return plainJSON(all)
 }
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -224,11 +275,6 @@ func (w *Workspace) ReadIndex() (Index, error) {
 	if major, _, _ := strings.Cut(x.SchemaVersion, "."); major != "1" {
 		return Index{}, fmt.Errorf("reading %s: schema-version is %q, want 1.x", path, x.SchemaVersion)
 	}
-	for _, e := range x.Builds {
-		if err := CheckID(e.ID); err != nil {
-			return Index{}, fmt.Errorf("reading %s: %w", path, err)
-		}
-	}
 	return x, nil
 }
 
@@ -269,6 +315,8 @@ func (w *Workspace) relink(x *Index) error {
 		return nil
 	case !ok && errors.Is(err, fs.ErrNotExist):
 		return nil
+	case errors.Is(err, syscall.EINVAL):
+		return nil // no link (readlink(2)) but somebody's copy of a build: not ours to replace
 	case !ok:
 		err = os.Remove(link)
 	default:
@@ -280,15 +328,29 @@ func (w *Workspace) relink(x *Index) error {
 	return nil
 }
 
+// latestHere is the newest build whose record can be read; a broken one only
+// when there is no other.
 func (w *Workspace) latestHere(x *Index) (id string, ok bool) {
 	for _, e := range x.Builds {
 		for _, arch := range e.Arches {
-			if w.HasBuild(e.ID, arch) {
+			if _, err := w.readBuild(e.ID, arch); err == nil {
 				return e.ID, true
+			} else if !ok && w.HasBuild(e.ID, arch) {
+				id, ok = e.ID, true
 			}
 		}
 	}
-	return "", false
+	return id, ok
+}
+
+// readBuild reads the record of a build and makes sure that it is of that build.
+func (w *Workspace) readBuild(id, arch string) (Meta, error) {
+	dir := w.BuildDir(id, arch)
+	m, err := ReadMeta(dir)
+	if err == nil && m.BuildID != id {
+		return Meta{}, fmt.Errorf("%s is the record of build %q", filepath.Join(dir, MetaFile), m.BuildID)
+	}
+	return m, err
 }
 
 // HasBuild reports whether the files of a build for arch are here.
@@ -298,17 +360,29 @@ func (w *Workspace) HasBuild(id, arch string) bool {
 }
 
 // Resolve gives the id of the build that a user means: "" and "latest" are the
-// newest for arch that is here, everything else is an id or a tag.
+// newest for arch that is here and has a record that can be read, everything
+// else is an id or a tag.
 func (w *Workspace) Resolve(name, arch string) (string, error) {
 	x, err := w.ReadIndex()
 	if err != nil {
 		return "", err
 	}
 	if name == "" || name == latestLink {
+		var broken error
 		for _, e := range x.Builds {
-			if slices.Contains(e.Arches, arch) && w.HasBuild(e.ID, arch) {
+			if !slices.Contains(e.Arches, arch) {
+				continue
+			}
+			_, err := w.readBuild(e.ID, arch)
+			if err == nil {
 				return e.ID, nil
 			}
+			if broken == nil && !errors.Is(err, fs.ErrNotExist) {
+				broken = err
+			}
+		}
+		if broken != nil {
+			return "", fmt.Errorf("latest for %s: %w that can be read: %w", arch, ErrNoBuild, broken)
 		}
 		return "", fmt.Errorf("latest for %s: %w", arch, ErrNoBuild)
 	}

@@ -80,7 +80,7 @@ func (w *Workspace) clean(o CleanOptions) (Cleaned, error) {
 	}
 	for _, v := range victims {
 		if id, ok := strings.CutPrefix(v, "builds/"); ok {
-			if err := x.removeArches(id, localArches(w, &x, id)); err != nil {
+			if err := x.removeArches(id, w.archesHere(&x, id)); err != nil {
 				return Cleaned{}, err
 			}
 		}
@@ -174,18 +174,6 @@ func (w *Workspace) trash(victim string) error {
 		return fmt.Errorf("cleaning: %w", err)
 	}
 	return nil
-}
-
-// localArches are the architectures for which the files of a build are here.
-func localArches(w *Workspace, x *Index, id string) []string {
-	e, _ := x.Find(id)
-	var local []string
-	for _, arch := range e.Arches {
-		if w.HasBuild(id, arch) {
-			local = append(local, arch)
-		}
-	}
-	return local
 }
 
 // removeArches takes architectures out of a build's entry, and the entry when

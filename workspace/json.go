@@ -76,7 +76,8 @@ func decodeNumbers(data []byte, v any) error {
 }
 
 // unmarshalExtra decodes data into the struct that known points to and gives
-// the keys that it has no field for.
+// the keys that would be lost otherwise: those that it has no field for, and
+// those whose value is empty and whose field is omitted then.
 func unmarshalExtra(data []byte, known any) (map[string]json.RawMessage, error) {
 	if err := json.Unmarshal(data, known); err != nil {
 		return nil, err
@@ -85,15 +86,27 @@ func unmarshalExtra(data []byte, known any) (map[string]json.RawMessage, error) 
 	if err := json.Unmarshal(data, &all); err != nil {
 		return nil, err
 	}
-	t := reflect.TypeOf(known).Elem()
-	for field := range t.Fields() {
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+	for field, value := range reflect.ValueOf(known).Elem().Fields() {
+		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if options == "omitempty" && isEmpty(value) {
+			continue
+		}
 		delete(all, name)
 	}
 	if len(all) == 0 {
 		return nil, nil
 	}
 	return all, nil
+}
+
+// isEmpty reports what omitempty leaves out (encoding/json).
+func isEmpty(v reflect.Value) bool {
+	switch v.Kind() { //nolint:exhaustive // the rest is empty when it is zero
+	case reflect.Map, reflect.Slice:
+		return v.Len() == 0
+	default:
+		return v.IsZero()
+	}
 }
 
 // marshalExtra is the inverse of unmarshalExtra; the keys come out sorted.

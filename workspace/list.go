@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -48,8 +49,8 @@ func (w *Workspace) List() ([]Listed, error) {
 		return nil, err
 	}
 	latest, err := os.Readlink(filepath.Join(w.Builds(), latestLink))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+	if err != nil {
+		latest = "" // none, or not a link: then none is
 	}
 	all := make([]Listed, 0, len(x.Builds))
 	for _, e := range x.Builds {
@@ -59,13 +60,18 @@ func (w *Workspace) List() ([]Listed, error) {
 		}
 		all = append(all, l)
 	}
+	for _, raw := range x.Odd {
+		var e IndexEntry
+		err := e.check(raw)
+		all = append(all, Listed{ID: strconv.Quote(e.ID), Arches: []ListedArch{{Local: true, Problem: "an entry of builds.json that is no build: " + err.Error()}}})
+	}
 	return all, nil
 }
 
 func (w *Workspace) listArch(id, arch string) ListedArch {
 	dir := w.BuildDir(id, arch)
 	l := ListedArch{Arch: arch}
-	m, err := ReadMeta(dir)
+	m, err := w.readBuild(id, arch)
 	if errors.Is(err, fs.ErrNotExist) {
 		return l
 	}
