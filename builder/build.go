@@ -104,6 +104,7 @@ func Build(ctx context.Context, env *Env, req BuildRequest) error {
 }
 
 func runBuild(ctx context.Context, env *Env, req BuildRequest) error {
+	began := env.Now()
 	if _, err := env.WS.Repair(ctx, env.Now()); err != nil {
 		return err
 	}
@@ -141,7 +142,23 @@ func runBuild(ctx context.Context, env *Env, req BuildRequest) error {
 			return err
 		}
 	}
+	if err := trimAfter(ctx, env, began); err != nil {
+		return err
+	}
 	return env.writeHistory("build")
+}
+
+// trimAfter keeps the cache within its limit; what the build that began then used stays.
+func trimAfter(ctx context.Context, env *Env, began time.Time) error {
+	limit, err := env.WS.CacheLimit(os.Getenv("NOSA_CACHE_LIMIT"))
+	if err != nil {
+		return err
+	}
+	t, err := TrimCache(ctx, env, workspace.TrimOptions{Limit: limit, Since: began, Cheap: true, Now: env.Now()}, nil)
+	if err == nil && t.Freed > 0 {
+		env.Sink.Emit(event.Event{Kind: event.Log, Level: event.Info, Text: fmt.Sprintf("cache: %s that was not used for longest is gone, for the limit of %s", t.Freed, t.Limit)})
+	}
+	return err
 }
 
 // PlanBuild gives the steps of a build and of its images.

@@ -223,7 +223,7 @@ func (o *InstallPackages) Skip(ctx context.Context, env *Env) (string, error) {
 		}
 	}
 	b.tree.use(env.Now())
-	return record.samePackages(), nil
+	return record.samePackages(), checkSpace(env.Work(), rebuildSpace(b.installedSize()))
 }
 
 // fits says if the tree of b can be had by the accounts that are wanted in it, and then who joins.
@@ -273,14 +273,18 @@ func (o *InstallPackages) install(ctx context.Context, env *Env, r *event.Report
 	if _, ok := o.build.tree.record(); ok {
 		return nil
 	}
-	var installed int64
-	for _, p := range o.build.fetched.Packages {
-		installed += p.InstalledSize
-	}
-	if err := checkSpace(env.Work(), composeSpace(installed)); err != nil {
+	if err := checkSpace(env.Work(), composeSpace(o.build.installedSize())); err != nil {
 		return err
 	}
 	return o.build.tree.install(ctx, env, o, r)
+}
+
+// installedSize is what the packages say that they take on disk, in bytes.
+func (b *build) installedSize() (sum int64) {
+	for _, p := range b.fetched.Packages {
+		sum += p.InstalledSize
+	}
+	return sum
 }
 
 // openView makes the tree of the packages changeable.

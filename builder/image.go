@@ -149,10 +149,19 @@ func (d *DiskImage) Run(ctx context.Context, env *Env, r *event.Reporter) error 
 	if err != nil {
 		return err
 	}
+	made := madeImage{dir: dir, kind: d.Type, artifact: artifact}
+	if made.tools, err = imageTools(ctx, env); err != nil {
+		return err
+	}
+	if !d.Force {
+		if err := made.check(meta); err != nil {
+			return err
+		}
+	}
 	if err := os.Rename(name, filepath.Join(dir, artifact.Path)); err != nil {
 		return fmt.Errorf("placing %s: %w", artifact.Path, err)
 	}
-	if err := workspace.AddArtifact(ctx, dir, env.Now(), map[string]workspace.Artifact{d.Type: artifact}); err != nil {
+	if err := made.record(ctx, env.Now()); err != nil {
 		return err
 	}
 	env.Because(d.Type, d.why)

@@ -98,7 +98,7 @@ func (b *build) writeArchive(ctx context.Context, env *Env, r *event.Reporter, n
 	image, err := oci.Write(ctx, oci.Request{
 		Repo: repo.Path, Commit: b.commit.Checksum, Entries: ociEntries(t), Dest: filepath.Join(buildDir(env), name),
 		Arch: env.Arch.Name, Version: b.version, Linux: linux, Created: b.epoch, Cmd: texts(b.config.Manifest.ContainerCmd),
-		Level: archiveLevel,
+		Level: archiveLevel, Groups: b.owners, Cache: filepath.Join(env.WS.Cache(), "layers"),
 		Labels: map[string]string{
 			"coreos-assembler.image-config-checksum": checksum,
 			"coreos-assembler.image-input-checksum":  workspace.ImageInputChecksum(b.commit.Checksum, checksum),
@@ -112,6 +112,7 @@ func (b *build) writeArchive(ctx context.Context, env *Env, r *event.Reporter, n
 	if err := os.WriteFile(filepath.Join(buildDir(env), manifestName), image.Manifest, 0o644); err != nil {
 		return fmt.Errorf("writing the OCI manifest: %w", err)
 	}
+	env.Because("archive", fmt.Sprintf("%d of %d layers from the cache", image.Cached, image.Layers))
 	return nil
 }
 

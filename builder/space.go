@@ -39,6 +39,11 @@ func composeSpace(installed int64) event.Bytes {
 	return event.Bytes(installed)*composeNumerator/composeDenominator + composeExtra
 }
 
+// rebuildSpace is what a build takes whose packages are installed already.
+func rebuildSpace(installed int64) event.Bytes {
+	return event.Bytes(installed)/2 + composeExtra
+}
+
 // imageSpace is what an image of the files takes while it is made: the raw
 // disk, and the qcow2 beside it.
 func imageSpace(files []int64, inodes int, copies int64) event.Bytes {
