@@ -21,6 +21,9 @@ const (
 // unpackaged is rpm-ostree's name of what no package owns.
 const unpackaged = "rpmostree-unpackaged-content"
 
+// release gets each build's version, so it is not with its package, which stays the same.
+const release = "/usr/lib/os-release"
+
 // class is a kind of layers; this is their order in an image.
 type class int
 
@@ -164,7 +167,7 @@ func (w owners) of(e Entry) owner {
 			return owner{class: initramfs}
 		}
 	}
-	if name, ok := w[e.Path]; ok {
+	if name, ok := w[e.Path]; ok && e.Path != release {
 		return owner{ownPackage, name}
 	}
 	if e.Size >= looseSize {

@@ -27,7 +27,7 @@ func TestLayers(t *testing.T) {
 		Groups: map[string]string{
 			"/usr/lib/modules/6.1/vmlinuz": "kernel", "/usr/lib/modules/6.1/a.ko": "kernel", "/lib/big": "big", "/usr/bin/a": "a",
 			"/usr/bin/b": "bash", "/bin/c": "a", "/usr/share/copying-a": "a", "/usr/share/copying-b": "bash", "/etc/conf": "bash", "/sbin/d": "bash",
-			"/usr/sbin/d": "a", "/usr/share/empty-a": "a", "/loop/x": "a", "/usr/lib64/e": "bash",
+			"/usr/sbin/d": "a", "/usr/share/empty-a": "a", "/loop/x": "a", "/usr/lib64/e": "bash", release: "a",
 		},
 		Entries: []Entry{
 			{Path: "/", Mode: unix.S_IFDIR | 0o755},
@@ -42,6 +42,7 @@ func TestLayers(t *testing.T) {
 			file("/usr/lib/modules/6.1/kernel/vmlinuz", "no kernel", 1),
 			file("/usr/lib/modules/6.1/vmlinuz", "vmlinuz", 9*mib),
 			file("/usr/lib/ours", "a", 1), // an overlay's, the same as a package's
+			file(release, "release", 1),
 			file("/usr/lib/ostree-boot/vmlinuz", "vmlinuz", 9*mib),
 			link("/usr/lib64", "lib/sub"),
 			file("/usr/lib/sub/e", "e", 1),
@@ -60,7 +61,7 @@ func TestLayers(t *testing.T) {
 		"a [a]: /usr/bin/a /usr/bin/c /usr/lib/ours /usr/sbin/d /usr/share/empty-a+",
 		"bash [bash]: /usr/bin/b /usr/etc/conf /usr/lib/sub/e /usr/share/copying-b /usr/share/copying-a",
 		unpackaged + " (large files) [" + unpackaged + "]: /usr/share/db",
-		unpackaged + " [" + unpackaged + "]: /bin /lib /lib64 /loop /sbin /usr/lib/modules/6.1/kernel/vmlinuz /usr/lib64 /usr/share/empty-ours-",
+		unpackaged + " [" + unpackaged + "]: /bin /lib /lib64 /loop /sbin /usr/lib/modules/6.1/kernel/vmlinuz /usr/lib/os-release /usr/lib64 /usr/share/empty-ours-",
 	}
 	if diff := cmp.Diff(want, layersOf(req)); diff != "" {
 		t.Error(diff)
