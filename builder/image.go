@@ -158,8 +158,8 @@ func (d *DiskImage) Run(ctx context.Context, env *Env, r *event.Reporter) error 
 			return err
 		}
 	}
-	if err := os.Rename(name, filepath.Join(dir, artifact.Path)); err != nil {
-		return fmt.Errorf("placing %s: %w", artifact.Path, err)
+	if err := workspace.PutFile(ctx, name, filepath.Join(dir, artifact.Path)); err != nil {
+		return err
 	}
 	if err := made.record(ctx, env.Now()); err != nil {
 		return err

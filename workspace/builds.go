@@ -297,11 +297,19 @@ func (w *Workspace) updateIndex(now time.Time, edit func(*Index) error) error {
 	if err := edit(&x); err != nil {
 		return err
 	}
+	if err := w.writeIndex(&x, now); err != nil {
+		return err
+	}
+	return w.relink(&x)
+}
+
+// writeIndex replaces builds.json and waits until a power cut cannot undo it.
+func (w *Workspace) writeIndex(x *Index, now time.Time) error {
 	x.Timestamp = Timestamp(now)
 	if err := WriteJSON(w.indexPath(), x); err != nil {
 		return err
 	}
-	return w.relink(&x)
+	return w.syncDir(w.Builds())
 }
 
 // relink points latest at the newest build of the index that is here. The

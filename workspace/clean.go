@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/lock"
 )
@@ -170,6 +172,13 @@ func (w *Workspace) trash(victim string) error {
 		target = filepath.Join(w.trashDir(), name+"."+strconv.Itoa(n))
 	}
 	err := os.Rename(w.path(victim), target)
+	if errors.Is(err, unix.EXDEV) { // builds/ or cache/ is on another filesystem than tmp/
+		top, _, _ := strings.Cut(victim, "/")
+		gone := w.path(top, gonePrefix+name)
+		if err = errors.Join(removeTree(gone), os.Rename(w.path(victim), gone)); err == nil {
+			err = removeTree(gone)
+		}
+	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("cleaning: %w", err)
 	}
@@ -195,11 +204,10 @@ func (x *Index) removeArches(id string, arches []string) error {
 // more. The files are still here; latest is for the caller.
 func (w *Workspace) writeCleaned(x *Index, now time.Time) error {
 	if len(x.Builds) > 0 || len(x.Extra) > 0 {
-		x.Timestamp = Timestamp(now)
-		return WriteJSON(w.indexPath(), x)
+		return w.writeIndex(x, now)
 	}
 	if err := os.Remove(w.indexPath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("cleaning: %w", err)
 	}
-	return nil
+	return w.syncDir(w.Builds())
 }

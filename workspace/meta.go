@@ -202,7 +202,10 @@ func writeMeta(dir string, disk *Meta, m Meta, now time.Time) error {
 	if err := checkMeta(disk, m); err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
-	return WriteJSON(path, m)
+	if err := WriteJSON(path, m); err != nil {
+		return err
+	}
+	return flush(dir)
 }
 
 // nextStamp is now in nanoseconds, and in any case more than that of disk.

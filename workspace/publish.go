@@ -10,12 +10,14 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Publish makes the finished directory dir (below tmp/) the build id for arch:
-// one rename, then the index, then the link latest. A crash in between loses
-// nothing; Repair does the rest. The files in dir must be complete and have
-// reached the disk unless the workspace is transient.
+// its files are flushed to the disk, then come one rename, the index, the link
+// latest. A crash in between loses nothing; Repair does the rest. Where builds/
+// is another filesystem than tmp/, the build is copied.
 func (w *Workspace) Publish(ctx context.Context, b IndexEntry, dir string, now time.Time) error {
 	if err := CheckID(b.ID); err != nil {
 		return err
@@ -31,10 +33,11 @@ func (w *Workspace) Publish(ctx context.Context, b IndexEntry, dir string, now t
 	if err != nil {
 		return err
 	}
-	return errors.Join(w.publish(b.ID, arch, dir, now), l.Close())
+	return errors.Join(w.publish(ctx, foundBuild{id: b.ID, arch: arch}, dir, now), l.Close())
 }
 
-func (w *Workspace) publish(id, arch, dir string, now time.Time) error {
+func (w *Workspace) publish(ctx context.Context, b foundBuild, dir string, now time.Time) error {
+	id, arch := b.id, b.arch
 	target := w.BuildDir(id, arch)
 	if _, err := os.Lstat(target); err == nil {
 		return fmt.Errorf("publishing %s: %s is there already", id, target)
@@ -42,10 +45,20 @@ func (w *Workspace) publish(id, arch, dir string, now time.Time) error {
 	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 		return fmt.Errorf("publishing %s: %w", id, err)
 	}
-	if err := os.Rename(dir, target); err != nil {
+	if !w.Transient() {
+		if err := flushTree(dir); err != nil {
+			return fmt.Errorf("publishing %s: %w", id, err)
+		}
+	}
+	err := os.Rename(dir, target)
+	if errors.Is(err, unix.EXDEV) {
+		err = putCopy(ctx, dir, target, w.path("builds", "."+id+"-"+arch+newSuffix))
+	}
+	if err != nil {
 		return fmt.Errorf("publishing %s: %w", id, err)
 	}
-	if err := w.syncDir(filepath.Dir(target)); err != nil {
+	// The name of the build, then that of its architecture.
+	if err := errors.Join(w.syncDir(filepath.Dir(target)), w.syncDir(w.Builds())); err != nil {
 		return err
 	}
 	return w.updateIndex(now, func(x *Index) error {
@@ -60,11 +73,7 @@ func (w *Workspace) syncDir(dir string) error {
 	if w.Transient() {
 		return nil
 	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("flushing %s: %w", dir, err)
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return flush(dir)
 }
 
 // Repaired is what Repair found and did.
@@ -75,8 +84,8 @@ type Repaired struct {
 	Expired  []string // deleted builds that can no longer be had back
 }
 
-// Repair finishes what a crash interrupted: builds that were renamed into place
-// and are not in the index, builds half deleted or half brought back, a wrong
+// Repair finishes what a crash interrupted: files that were being written,
+// builds that were renamed into place and are not in the index, builds half deleted or half brought back, a wrong
 // link latest, a half-emptied trash. It takes nothing out of the index. It
 // writes only when something is wrong, or a deleted build's day is over.
 func (w *Workspace) Repair(ctx context.Context, now time.Time) (Repaired, error) {
@@ -90,6 +99,9 @@ func (w *Workspace) Repair(ctx context.Context, now time.Time) (Repaired, error)
 
 func (w *Workspace) repair(now time.Time) (Repaired, error) {
 	var r Repaired
+	if err := w.sweepBuilds(); err != nil {
+		return r, err
+	}
 	over, err := w.tidyBin(now)
 	if err != nil {
 		return r, err
@@ -111,8 +123,7 @@ func (w *Workspace) repair(now time.Time) (Repaired, error) {
 	}
 	before, _ := os.Readlink(filepath.Join(w.Builds(), latestLink))
 	if len(missing) > 0 {
-		x.Timestamp = Timestamp(now)
-		if err := WriteJSON(w.indexPath(), x); err != nil {
+		if err := w.writeIndex(&x, now); err != nil {
 			return r, err
 		}
 	}
