@@ -99,8 +99,12 @@ func (w *writer) pack(ctx context.Context, l layer, f *os.File) (blob, error) {
 		return blob{}, err
 	}
 	inner := newMeter(zip)
-	if err := errors.Join(w.stream(ctx, l, inner), zip.Close()); err != nil {
+	if err := w.stream(ctx, l, inner); err != nil {
+		zip.Close() // it fails for the same reason
 		return blob{}, err
+	}
+	if err := zip.Close(); err != nil {
+		return blob{}, fmt.Errorf("writing layer: %w", err)
 	}
 	if err := buffered.Flush(); err != nil {
 		return blob{}, fmt.Errorf("writing layer: %w", err)
