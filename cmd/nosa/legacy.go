@@ -55,7 +55,11 @@ func legacyTable() []legacyRow {
 
 		{"list", "", same, ""},
 
-		{"prune, tag, compress, decompress, uncompress, shell", "", later, "under way"},
+		{"prune, tag, shell", "", later, "under way"},
+
+		{"compress, decompress, uncompress", "", same, ""},
+		{"compress", "--build= --artifact= --compressor= --mode= --fast", same, ""},
+		{"decompress, uncompress", "--build= --artifact=", same, ""},
 
 		{"meta", "", same, ""},
 		{"meta", "--build= --arch= --skip-validation --artifact= --no-clean --get= --get-value= --set= --set-int= --set-bool= --true --false", same, ""},

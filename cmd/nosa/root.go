@@ -59,7 +59,7 @@ nosa check.`,
 		newBuildextendCommand(a, "qemu"), newBuildextendCommand(a, "metal"), newBuildextendCommand(a, "metal4k"),
 		newCheckCommand(a), newListCommand(a), newJobsCommand(a), newDoctorCommand(a), newManCommand(root),
 	)
-	root.AddCommand(newMetaCommand(a))
+	root.AddCommand(newMetaCommand(a), newCompressCommand(a), newDecompressCommand(a))
 	root.SetHelpCommandGroupID(groupLook)
 	root.SetCompletionCommandGroupID(groupLook)
 	root.InitDefaultCompletionCmd()

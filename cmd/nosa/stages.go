@@ -28,6 +28,8 @@ func stages() map[string]stageFunc {
 		"buildextend-metal":   builderStage(builder.Images),
 		"buildextend-metal4k": builderStage(builder.Images),
 		"check":               stageCheck,
+		"compress":            builderStage(builder.Compress),
+		"decompress":          builderStage(builder.Compress),
 	}
 }
 
@@ -61,6 +63,7 @@ func exitRules() []rule {
 	return []rule{
 		{as[usageError], exitUsage, ""},
 		{as[checkFailed], exitCheck, ""},
+		{as[*builder.ContentError], exitCheck, "nosa verify tells what of the build is damaged"},
 		{is(workspace.ErrNoWorkspace), exitNoWorkspace, "nosa init --sample, or nosa init GITURL, in an empty directory"},
 		{is(workspace.ErrBrokenIndex), exitFailed, "move builds/builds.json away: the next build lists again what is in builds/ (tags are lost)"},
 		{is(workspace.ErrLocked), exitLocked, "nosa jobs tells who; without --no-wait nosa waits"},
