@@ -34,6 +34,9 @@ func NextStep(err error) string {
 	if next := adviceFor(program, text); next != "" {
 		return next
 	}
+	if IsNoSpace(err) {
+		return freeSpace
+	}
 	for _, k := range kindAdvice() {
 		if k.is(err) {
 			return k.next
@@ -204,7 +207,7 @@ func scriptAdvice() []advice {
 }
 
 // freeSpace is what to do about a full disk.
-const freeSpace = "free some space: nosa prune removes old builds"
+const freeSpace = "free some space: nosa prune removes old builds, and cache/ is made again"
 
 // ownPrograms get nothing of the person's but what was checked before.
 func ownPrograms() []string {

@@ -32,12 +32,10 @@ type ScriptError struct {
 	Err    error  // a *proc.ExitError, mostly
 }
 
-// Error says which script, where, how it ended and the first real error that it told.
+// Error says which script, how it ended and the first real error that it told. Where the script
+// stands is for whoever shows the place.
 func (e *ScriptError) Error() string {
 	text := e.Where()
-	if e.Script.Origin != "" {
-		text += " (" + e.Script.Origin + ")"
-	}
 	exit, ok := errors.AsType[*proc.ExitError](e.Err)
 	if !ok {
 		return text + ": " + e.Err.Error()

@@ -88,22 +88,22 @@ func TestScriptErrors(t *testing.T) {
 	}{
 		{
 			"bash, nothing told", "#!/bin/bash\nset -e\nf() {\n  echo said >&2\n  false # here\n}\nf\n",
-			"postprocess[1], line 5 (m.yaml:3:5): exit status 1: false # here",
+			"postprocess[1], line 5: exit status 1: false # here",
 		},
-		{"bash, without -e", "#!/bin/bash\nfalse\ntrue\nexit 7\n", "postprocess[1], line 2 (m.yaml:3:5): exit status 7: false"},
+		{"bash, without -e", "#!/bin/bash\nfalse\ntrue\nexit 7\n", "postprocess[1], line 2: exit status 7: false"},
 		{
 			"the error of the line that failed", "#!/bin/bash\nset -eu\necho 'cp: cannot stat it' >&2\necho 'f: error: no such thing' >&2\nf() { return 3; }\nf x\n",
-			"postprocess[1], line 6 (m.yaml:3:5): exit status 3: f: error: no such thing",
+			"postprocess[1], line 6: exit status 3: f: error: no such thing",
 		},
-		{"sh", "true\nset -e\nnosuch --flag\n", "postprocess[1], line 3 (m.yaml:3:5): exit status 127: nosuch: not found"},
-		{"syntax", "#!/bin/bash\nif true; then\n  echo\n", "postprocess[1], line 4 (m.yaml:3:5): exit status 2: syntax error: unexpected end of file"},
-		{"sh, nothing said", "exit 4\n", "postprocess[1] (m.yaml:3:5): exit status 4"},
-		{"no interpreter", "#!/usr/bin/nosuch\n", "postprocess[1], line 1 (m.yaml:3:5): exit status 1: #!/usr/bin/nosuch: its interpreter is not in the tree"},
-		{"carriage return", "#!/bin/bash\r\ntrue\r\n", "postprocess[1], line 1 (m.yaml:3:5): it ends with a carriage return: the interpreter would not be found"},
-		{"killed", "#!/bin/bash\necho working\nkill -9 $$\n", "postprocess[1] (m.yaml:3:5): exit status 137 (SIGKILL)"},
+		{"sh", "true\nset -e\nnosuch --flag\n", "postprocess[1], line 3: exit status 127: nosuch: not found"},
+		{"syntax", "#!/bin/bash\nif true; then\n  echo\n", "postprocess[1], line 4: exit status 2: syntax error: unexpected end of file"},
+		{"sh, nothing said", "exit 4\n", "postprocess[1]: exit status 4"},
+		{"no interpreter", "#!/usr/bin/nosuch\n", "postprocess[1], line 1: exit status 1: #!/usr/bin/nosuch: its interpreter is not in the tree"},
+		{"carriage return", "#!/bin/bash\r\ntrue\r\n", "postprocess[1], line 1: it ends with a carriage return: the interpreter would not be found"},
+		{"killed", "#!/bin/bash\necho working\nkill -9 $$\n", "postprocess[1]: exit status 137 (SIGKILL)"},
 		{
 			"much output after it", "#!/bin/bash\nset -e\necho 'mv: cannot stat one' >&2\nfor i in {1..5000}; do echo \"item $i of 5000 items\"; done\nfalse\n",
-			"postprocess[1], line 5 (m.yaml:3:5): exit status 1: mv: cannot stat one",
+			"postprocess[1], line 5: exit status 1: mv: cannot stat one",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

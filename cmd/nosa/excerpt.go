@@ -114,39 +114,6 @@ func (r *renderer) misfit(m misfit) {
 	r.line(r.a.stderr, "")
 }
 
-// fail shows how a job failed: problems with a place in the configuration with
-// the lines they are about, then what else there is to say.
-func (r *renderer) fail(e event.Event) {
-	head := "nosa: "
-	if r.stage != "" {
-		head += r.stage + ": "
-	}
-	if e.Step != "" && !r.a.flags.quiet {
-		r.line(r.a.stderr, r.paint(red, "✗")+" "+r.title(e.Step))
-	} else if e.Step != "" {
-		head += r.title(e.Step) + ": "
-	}
-	found, rest := misfits(e.Text)
-	for _, m := range found {
-		r.misfit(m)
-	}
-	if len(found) > 0 {
-		rest = append([]string{count(len(found), "error") + map[bool]string{true: " in the configuration"}[e.Code == exitConfig]}, rest...)
-	} else if e.Path != "" && !r.said[e.Path] {
-		head += e.Path + ": "
-	}
-	for i, line := range rest {
-		if i == 0 {
-			r.line(r.a.stderr, head+r.paint(red, line))
-			continue
-		}
-		r.line(r.a.stderr, "  "+line)
-	}
-	if e.Hint != "" {
-		r.line(r.a.stderr, "  next: "+e.Hint)
-	}
-}
-
 // count is a number with its noun: "1 error", "2 errors".
 func count(n int, noun string) string {
 	if n == 1 {

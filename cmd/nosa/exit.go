@@ -95,10 +95,10 @@ func hintOf(err error) string {
 			return rule.hint
 		}
 	}
-	switch {
-	case builder.IsNoSpace(err):
-		return "free some space; `nosa clean --all` drops what can be made again"
-	case errors.Is(err, fs.ErrPermission):
+	if next := builder.NextStep(err); next != "" {
+		return next
+	}
+	if errors.Is(err, fs.ErrPermission) {
 		return "builds need root or the container, and a workspace that belongs to the caller"
 	}
 	return ""

@@ -32,6 +32,7 @@ type renderer struct {
 	dir     string          // the workspace's: where the files of problems lie
 	said    map[string]bool // places, and places with their text, that were shown
 	tail    *logTail        // nil: the programs' output is not shown
+	job     string          // directory of the job that is shown; empty is none
 }
 
 // running is a step that has begun and not ended.

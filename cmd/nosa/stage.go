@@ -257,7 +257,7 @@ func (r *renderer) explain(err error) error {
 	if _, ok := errors.AsType[doc.Diagnostics](err); !ok {
 		return err
 	}
-	fail := failEvent(err, showSink{r})
+	fail := failEvent(err, showSink{r}, r.dir)
 	r.show(fail)
 	return stageFailed{fail}
 }

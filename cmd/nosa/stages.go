@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -13,7 +12,6 @@ import (
 	"github.com/nestos/nosa/builder/tool"
 	"github.com/nestos/nosa/workspace"
 	"github.com/nestos/nosa/workspace/doc"
-	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/job"
 )
 
@@ -80,64 +78,14 @@ func as[T error](err error) bool {
 	return errors.As(err, &t)
 }
 
-// failEvent is how a stage's error ends its journal. Every problem of a
-// configuration has an event of its own before it.
-func failEvent(err error, sink event.Sink) event.Event {
-	e := event.Event{Kind: event.Fail, Code: exitCode(err), Text: err.Error(), Hint: hintOf(err)}
-	if step, ok := errors.AsType[*builder.StepError](err); ok {
-		e.Step = step.Step
-	}
-	if missing, ok := errors.AsType[*tool.MissingError](err); ok {
-		e.Hint = missing.Install()
-	}
-	if problems, ok := errors.AsType[doc.Diagnostics](err); ok {
-		n, first := sayDiagnostics(problems, sink)
-		e.Text, e.Hint, e.Path = "1 problem in the configuration: "+first.Message, "", first.Origin.String()
-		if n > 1 {
-			e.Text = fmt.Sprintf("%d problems in the configuration, the first: %s", n, first.Message)
-		}
-	} else if place := inlinePlaces().FindStringSubmatch(e.Text); place != nil {
-		e.Path = place[1]
-	}
-	if e.Code == exitCancelled {
-		e.Text, e.Hint, e.Path = "cancelled", "", ""
-	}
-	return e
-}
-
-// sayDiagnostics makes events of diagnostics, their codes as reasons, and gives
-// the number of errors and the first of them.
-func sayDiagnostics(list doc.Diagnostics, sink event.Sink) (errs int, first doc.Diagnostic) {
-	for _, d := range list {
-		level := event.Info
-		switch d.Severity {
-		case doc.Error:
-			level = event.Error
-			if errs++; errs == 1 {
-				first = d
-			}
-		case doc.Warning:
-			level = event.Warn
-		case doc.Note:
-		}
-		text := d.Message
-		if len(d.Chain) > 0 {
-			text += fmt.Sprintf(" (included by %s)", d.Chain[len(d.Chain)-1])
-		}
-		sink.Emit(event.Event{Kind: event.Log, Level: level, Path: d.Origin.String(), Text: text, Hint: d.Hint, Reason: d.Code})
-	}
-	return errs, first
-}
-
 // env makes the surroundings of a stage of the workspace that the job lies in.
 func (w *worker) env() (*builder.Env, error) {
-	dir := filepath.Dir(filepath.Dir(filepath.Dir(w.dir))) // DIR/tmp/jobs/ID
 	epoch, err := sourceDateEpoch(os.Getenv("SOURCE_DATE_EPOCH"))
 	if err != nil {
 		return nil, err
 	}
 	return builder.NewEnv(builder.Env{
-		Dir: dir, Version: w.info.Version, Job: string(w.info.ID), Now: w.app.now,
+		Dir: w.workspace(), Version: w.info.Version, Job: string(w.info.ID), Now: w.app.now,
 		Sink: w.journal, Lines: w.journal, Epoch: epoch,
 	})
 }

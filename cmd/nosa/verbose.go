@@ -41,9 +41,10 @@ func (t *logTail) next() [][2]string {
 	return lines
 }
 
-// watchLog makes r show the output of the programs of the job in dir, where
-// --verbose asks for it.
+// watchLog tells r the directory of the job. Where --verbose asks for it, r
+// shows the output of its programs.
 func (r *renderer) watchLog(dir string) {
+	r.job = dir
 	if r.a.flags.verbose && !r.json() {
 		r.tail = &logTail{path: filepath.Join(dir, "log")}
 	}

@@ -95,7 +95,7 @@ func (a *app) work(ctx context.Context, dir string) int {
 		journal.Emit(event.Event{Kind: event.Finish, MS: ms})
 		return exitOK
 	}
-	fail := failEvent(err, journal)
+	fail := failEvent(err, journal, w.workspace())
 	fail.MS = ms
 	journal.Emit(fail)
 	return fail.Code
