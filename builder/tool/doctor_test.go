@@ -45,10 +45,10 @@ func TestPrograms(t *testing.T) {
 		"git":        "ok | 2.39.5",
 		"mkfs.fat":   "missing | mkfs.fat 4.1 is too old: want 4.2 or later (the first with --invariant); used by nosa build",
 		"dnf":        "missing | dnf 5.2.1 is too new: want a version before 5 (version 5 has another Python API; the container has version 4); used by nosa fetch, build",
-		"qemu-img":   "missing | asking qemu-img for its version: none in its output; used by nosa build, check",
+		"qemu-img":   "missing | asking qemu-img for its version: none in its output; used by nosa build, check, verify",
 		"gpgv":       "warn | not found; used by nosa pool",
 		"mksquashfs": "warn | not found; used by nosa buildextend-live",
-		"ostree":     "missing | not found; used by nosa build",
+		"ostree":     "missing | not found; used by nosa build, verify",
 	} {
 		if diff := cmp.Diff(want, got[name]); diff != "" {
 			t.Errorf("%s: %s", name, diff)

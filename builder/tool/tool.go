@@ -21,7 +21,7 @@ import (
 type Tool struct {
 	Name   string   // as found in PATH
 	Alias  []string // other names that do as well, tried in order
-	UsedBy []string // parts of nosa: init pool fetch build disk live check
+	UsedBy []string // parts of nosa: init pool fetch build disk live check verify compress
 	Ask    []string // arguments that make it print its version
 	Min    string   // oldest version that will do; "" is any
 	Below  string   // first version that will not do any more; "" is none
@@ -41,19 +41,22 @@ func Table() []Tool {
 			Name: "dnf", Alias: []string{"dnf-3"}, UsedBy: []string{"fetch", "build"}, Ask: []string{"--version"}, Min: "4.2", Below: "5",
 			Why: "version 5 has another Python API; the container has version 4",
 		},
-		{Name: "ostree", UsedBy: []string{"build", "disk"}, Ask: []string{"--version"}, Min: "2021.1"},
+		{Name: "ostree", UsedBy: []string{"build", "disk", "verify"}, Ask: []string{"--version"}, Min: "2021.1"},
 		{Name: "bwrap", UsedBy: []string{"build", "disk"}, Ask: []string{"--version"}, Min: "0.4"},
 		{Name: "mke2fs", UsedBy: []string{"disk"}, Ask: []string{"-V"}, Min: "1.45"},
 		{Name: "debugfs", UsedBy: []string{"disk"}, Ask: []string{"-V"}, Min: "1.45"},
-		{Name: "e2fsck", UsedBy: []string{"disk"}, Ask: []string{"-V"}, Min: "1.45"},
+		{Name: "e2fsck", UsedBy: []string{"disk", "verify"}, Ask: []string{"-V"}, Min: "1.45"},
 		{Name: "mkfs.fat", UsedBy: []string{"disk"}, Ask: []string{"--version"}, Min: "4.2", Why: "the first with --invariant"},
+		{Name: "fsck.fat", UsedBy: []string{"verify"}},
 		{Name: "mcopy", UsedBy: []string{"disk"}, Ask: []string{"--version"}, Min: "4.0.18"},
 		{Name: "mmd", UsedBy: []string{"disk"}, Ask: []string{"--version"}, Min: "4.0.18"},
 		{Name: "mkfs.xfs", UsedBy: []string{"disk"}, Ask: []string{"-V"}, Min: "5.0"},
-		{Name: "qemu-img", UsedBy: []string{"disk", "check"}, Ask: []string{"--version"}, Min: "5.1", Why: "the first with zstd in qcow2"},
+		{Name: "xfs_repair", UsedBy: []string{"verify"}, Ask: []string{"-V"}, Min: "5.0"},
+		{Name: "qemu-img", UsedBy: []string{"disk", "check", "verify"}, Ask: []string{"--version"}, Min: "5.1", Why: "the first with zstd in qcow2"},
 		{Name: "qemu-system-x86_64", UsedBy: []string{"check"}, Ask: []string{"--version"}, Min: "5.1"},
 		{Name: "mksquashfs", UsedBy: []string{"live"}, Ask: []string{"-version"}, Min: "4.4", Why: "the first with SOURCE_DATE_EPOCH"},
 		{Name: "xorriso", UsedBy: []string{"live"}, Ask: []string{"-version"}, Min: "1.4"},
+		{Name: "xz", UsedBy: []string{"compress"}, Ask: []string{"--version"}, Min: "5.2", Why: "the first with threads"},
 	}
 }
 
