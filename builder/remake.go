@@ -115,9 +115,9 @@ func toolsOf(m workspace.Meta) map[string]map[string]string {
 func changedTools(was, is map[string]string) []string {
 	var changed []string
 	for _, name := range slices.Sorted(maps.Keys(was)) {
-		switch {
-		case is[name] == was[name]:
-		case is[name] == "":
+		switch is[name] {
+		case was[name]:
+		case "":
 			changed = append(changed, name+" missing, was "+was[name])
 		default:
 			changed = append(changed, name+" "+is[name]+", was "+was[name])

@@ -135,7 +135,7 @@ func (w *Workspace) namedBuilds(x *Index, o PruneOptions) ([]pruned, []Deleted, 
 	var list []pruned
 	var trashed []Deleted
 	for _, name := range o.Builds {
-		id, err := x.find(name)
+		id, err := w.findBuild(x, name)
 		arches := w.archesHere(x, id)
 		tags := x.TagsOf(id)
 		i := slices.IndexFunc(bin, func(d Deleted) bool { return d.ID == name && len(o.Images) == 0 })

@@ -100,7 +100,7 @@ func (w *Workspace) Delete(ctx context.Context, names []string, o DeleteOptions)
 
 // toDelete describes what deleting a build takes away.
 func (w *Workspace) toDelete(x *Index, name string, o DeleteOptions) (Deleted, error) {
-	id, err := x.find(name)
+	id, err := w.findBuild(x, name)
 	if err != nil {
 		return Deleted{}, err
 	}
@@ -117,6 +117,14 @@ func (w *Workspace) toDelete(x *Index, name string, o DeleteOptions) (Deleted, e
 		d.Tags = slices.DeleteFunc(slices.Clone(x.Tags), func(t Tag) bool { return t.Target != id })
 	}
 	return d, nil
+}
+
+// findBuild gives the id of the build that is meant by an id, a tag or "latest".
+func (w *Workspace) findBuild(x *Index, name string) (string, error) {
+	if id, ok := w.latestHere(x); ok && name == latestLink {
+		return id, nil
+	}
+	return x.find(name)
 }
 
 // archesHere are the architectures of a build that have a directory here.

@@ -88,6 +88,8 @@ func (a *app) printBuild(l workspace.Listed) {
 // fileNote is what is remarkable about a file.
 func fileNote(f workspace.ListedArtifact) string {
 	switch {
+	case f.Remade:
+		return "  (not here, remade on demand)"
 	case f.Missing:
 		return "  (gone)"
 	case f.Changed:

@@ -55,7 +55,16 @@ func legacyTable() []legacyRow {
 
 		{"list", "", same, ""},
 
-		{"prune, tag, shell", "", later, "under way"},
+		{"prune", "", same, ""},
+		{"prune", "--dry-run --pkgcache --keep-last-n= --build=", same, ""},
+		{"prune", "--workdir=", spelled, "--directory"},
+
+		{"tag", "", same, ""},
+		{"tag", "update delete list", same, ""},
+		{"tag update", "--tag= --build= --description= --force", same, ""},
+		{"tag delete", "--tag= --all", same, ""},
+
+		{"shell", "", later, "under way"},
 
 		{"compress, decompress, uncompress", "", same, ""},
 		{"compress", "--build= --artifact= --compressor= --mode= --fast", same, ""},

@@ -60,12 +60,13 @@ nosa check.`,
 		newCheckCommand(a), newListCommand(a), newJobsCommand(a), newDoctorCommand(a), newManCommand(root),
 	)
 	root.AddCommand(newMetaCommand(a), newCompressCommand(a), newDecompressCommand(a))
+	root.AddCommand(newPruneCommand(a), newTagCommand(a), newDeleteCommand(a), newUndeleteCommand(a))
 	root.SetHelpCommandGroupID(groupLook)
 	root.SetCompletionCommandGroupID(groupLook)
 	root.InitDefaultCompletionCmd()
 	takeLegacyFlags(root)
 	for _, cmd := range append(root.Commands(), root) {
-		if cmd.HasSubCommands() {
+		if cmd.HasSubCommands() && cmd.RunE == nil {
 			needSubcommand(cmd)
 		}
 	}

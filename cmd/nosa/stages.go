@@ -26,6 +26,7 @@ func stages() map[string]stageFunc {
 		"buildextend-metal":   builderStage(builder.Images),
 		"buildextend-metal4k": builderStage(builder.Images),
 		"check":               stageCheck,
+		"prune":               builderStage(builder.Prune),
 		"compress":            builderStage(builder.Compress),
 		"decompress":          builderStage(builder.Compress),
 	}
