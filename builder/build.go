@@ -68,6 +68,7 @@ type build struct {
 	epoch        time.Time // of everything that goes into the tree
 	imageJSON    []byte
 	layers       []tree.Layer
+	checkout     *workspace.Checkout
 	previous     workspace.Meta // zero when there is none
 	inputs       Inputs
 	version      string
@@ -229,6 +230,18 @@ func (b *build) findPrevious(env *Env) error {
 		return nil
 	}
 	return nil
+}
+
+// configCheckout is the state of the config, as it was when the build first asked.
+func (b *build) configCheckout(ctx context.Context, env *Env) (workspace.Checkout, error) {
+	if b.checkout != nil {
+		return *b.checkout, nil
+	}
+	c, err := env.WS.ConfigCheckout(ctx)
+	if err == nil {
+		b.checkout = &c
+	}
+	return c, err
 }
 
 // hasArchive says if the previous build's commit can be had from the build itself.

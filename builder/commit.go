@@ -83,7 +83,7 @@ func (b *build) commitMetadata(ctx context.Context, env *Env) ([]ostree.Meta, er
 	if err != nil {
 		return nil, err
 	}
-	checkout, err := env.WS.ConfigCheckout(ctx)
+	checkout, err := b.configCheckout(ctx, env)
 	if err != nil {
 		return nil, err
 	}

@@ -85,7 +85,7 @@ func (b *build) reuseArchive(env *Env, name, manifestName string) error {
 
 func (b *build) writeArchive(ctx context.Context, env *Env, r *event.Reporter, name, manifestName string) error {
 	checksum := sha256Hex(b.imageJSON)
-	checkout, err := env.WS.ConfigCheckout(ctx)
+	checkout, err := b.configCheckout(ctx, env)
 	if err != nil {
 		return err
 	}
@@ -264,7 +264,7 @@ func (b *build) placed(env *Env) (any, error) {
 
 // meta is meta.json of the new build.
 func (b *build) meta(ctx context.Context, env *Env, r *event.Reporter) (workspace.Meta, error) {
-	checkout, err := env.WS.ConfigCheckout(ctx)
+	checkout, err := b.configCheckout(ctx, env)
 	if err != nil {
 		return workspace.Meta{}, err
 	}

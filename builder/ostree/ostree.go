@@ -7,6 +7,7 @@ package ostree
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -33,7 +34,21 @@ type Repo struct {
 
 // Init makes an empty repository unless there is one.
 func (r Repo) Init(ctx context.Context, mode Mode) error {
+	if r.complete(mode) {
+		return nil
+	}
 	return r.run(ctx, initArgs(mode))
+}
+
+// complete reports whether there is nothing for ostree init to do, also after one that was killed.
+func (r Repo) complete(mode Mode) bool {
+	for _, dir := range []string{"objects", "tmp", "refs/heads", "refs/mirrors", "refs/remotes", "extensions", "state"} {
+		if info, err := os.Stat(filepath.Join(r.Path, dir)); err != nil || !info.IsDir() {
+			return false
+		}
+	}
+	config, err := os.ReadFile(filepath.Join(r.Path, "config"))
+	return err == nil && strings.Contains(string(config), "mode="+string(mode)+"\n")
 }
 
 func initArgs(mode Mode) []string { return []string{"init", "--mode=" + string(mode)} }

@@ -48,6 +48,9 @@ func (r Repo) Refs() (map[string]string, error) {
 
 // SetRef makes ref, which may be REMOTE:REF, point to a commit.
 func (r Repo) SetRef(ctx context.Context, ref, commit string) error {
+	if have, err := os.ReadFile(filepath.Join(r.Path, "refs/heads", ref)); err == nil && strings.TrimSpace(string(have)) == commit {
+		return nil // nothing to start a program for
+	}
 	return r.run(ctx, setRefArgs(ref, commit))
 }
 
