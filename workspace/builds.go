@@ -333,7 +333,7 @@ func (w *Workspace) relink(x *Index) error {
 	if err != nil {
 		return fmt.Errorf("pointing latest at %q: %w", id, err)
 	}
-	return nil
+	return w.syncDir(w.Builds())
 }
 
 // latestHere is the newest build whose record can be read; a broken one only
