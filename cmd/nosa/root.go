@@ -57,7 +57,7 @@ nosa check.`,
 		newInitCommand(a), newConfigCommand(a), newPoolCommand(a), newCleanCommand(a),
 		newFetchCommand(a), newBuildCommand(a),
 		newBuildextendCommand(a, "qemu"), newBuildextendCommand(a, "metal"), newBuildextendCommand(a, "metal4k"),
-		newCheckCommand(a), newListCommand(a), newJobsCommand(a), newDoctorCommand(a), newManCommand(root),
+		newCheckCommand(a), newListCommand(a), newWhyCommand(a), newJobsCommand(a), newDoctorCommand(a), newManCommand(root),
 	)
 	root.AddCommand(newMetaCommand(a), newCompressCommand(a), newDecompressCommand(a))
 	root.AddCommand(newPruneCommand(a), newTagCommand(a), newDeleteCommand(a), newUndeleteCommand(a))
