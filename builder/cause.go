@@ -38,7 +38,7 @@ func Explain(err error, workspace fs.FS) Explanation {
 		if program {
 			e.Reason += ": " + exit.Ending()
 		}
-		e.Path = cmp.Or(scriptPlace(script, workspace), script.Script.Origin)
+		e.Path = cmp.Or(e.Path, scriptPlace(script, workspace), script.Script.Origin)
 	}
 	if scriptlet, ok := errors.AsType[*compose.ScriptletError](err); ok {
 		e.Reason = scriptlet.Where() + ": " + scriptlet.Ending()

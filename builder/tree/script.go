@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -200,8 +201,38 @@ func failingLine(script string, noted []byte, err error) (int, string) {
 		}
 	}
 	lines := strings.Split(script, "\n")
+	if number == 0 && exit != nil {
+		number = blamed(lines, exit.Cause().Text)
+	}
 	if number < 1 || number > len(lines) {
 		return 0, ""
 	}
 	return number, strings.TrimSpace(lines[number-1])
+}
+
+// blamed finds the line of a script of which a program's message speaks, for shells that do not
+// tell their line: the only one that runs the program, or the only one of these that has a path or
+// a word in quotes of the message. 0 if there is more than one, or none.
+func blamed(script []string, message string) int {
+	program, rest, ok := strings.Cut(message, ": ")
+	if !ok || program == "" || strings.ContainsAny(program, " \t") {
+		return 0
+	}
+	runs := regexp.MustCompile(`(^|[\s;|&(!/])` + regexp.QuoteMeta(path.Base(program)) + `([\s;|&)]|$)`)
+	var found []int
+	for i, line := range script {
+		if line = strings.TrimSpace(line); !strings.HasPrefix(line, "#") && runs.MatchString(line) {
+			found = append(found, i+1)
+		}
+	}
+	if len(found) > 1 {
+		words := regexp.MustCompile(`/[^\s:'"‘’,;]+|['"‘][^'"’]+['"’]`).FindAllString(rest, -1)
+		found = slices.DeleteFunc(found, func(n int) bool {
+			return !slices.ContainsFunc(words, func(w string) bool { return strings.Contains(script[n-1], strings.Trim(w, `'"‘’`)) })
+		})
+	}
+	if len(found) != 1 {
+		return 0
+	}
+	return found[0]
 }

@@ -119,3 +119,25 @@ func TestScriptErrors(t *testing.T) {
 		})
 	}
 }
+
+func TestBlamed(t *testing.T) {
+	script := strings.Split("#!/bin/sh\nset -e\n# cat this\ncat /etc/a | sort\nx=$(cat /etc/b)\ncp a b\nif ! cmp -s a b; then mv -f b /usr/lib/b; fi\nsed -i s/x/y/ /etc/c\nsed -i 's/x/y' /etc/d", "\n")
+	for message, want := range map[string]int{
+		"cp: cannot stat 'a': No such file or directory":          6,
+		"/usr/bin/cp: cannot stat 'a': No such file or directory": 6,
+		"cat: /etc/b: No such file or directory":                  5,
+		"cat: can't open '/etc/a': No such file or directory":     4,
+		"cat: write error": 0,
+		"mv: cannot remove '/usr/lib/b': Permission denied":       7,
+		"sed: can't read /etc/d: No such file or directory":       9,
+		"sed: -e expression #1, char 5: unterminated 's' command": 0,
+		"awk: no":                  0,
+		"something went wrong: cp": 0,
+		"no colon":                 0,
+		"m: is no word of the script though its letters are everywhere": 0,
+	} {
+		if got := blamed(script, message); got != want {
+			t.Errorf("%q: line %d, want %d", message, got, want)
+		}
+	}
+}
