@@ -169,6 +169,7 @@ echo $HOME $SOURCE_DATE_EPOCH $SECRET $(hostname) $(pwd)
 	if diff := cmp.Diff("7:8 4755\n", string(out)); diff != "" {
 		t.Error(diff)
 	}
+	traceWork(t, want)
 	t.Log("worked in a sandbox")
 }
 

@@ -86,6 +86,9 @@ type Sandbox struct {
 	Capabilities []string
 	// Dir is the working directory; empty is /.
 	Dir string
+	// Shim is a static program on the host that hands its arguments behind TraceCommand to
+	// TraceShim, as nosa does; without one there is no Trace.
+	Shim string
 }
 
 // DefaultCapabilities are the ones that package scripts get, as rpm-ostree grants them.
@@ -264,7 +267,11 @@ func (s Sandbox) Run(ctx context.Context, c proc.Cmd) error {
 	s.Env = append(append([]string(nil), s.Env...), c.Env...)
 	argv := c.Args
 	c.Args, c.Env = s.Args(argv...), nil
-	err := proc.Run(ctx, c)
+	return named(proc.Run(ctx, c), argv)
+}
+
+// named makes an exit status that of argv, not of what ran it.
+func named(err error, argv []string) error {
 	if exit, ok := err.(*proc.ExitError); ok && len(argv) > 0 { //nolint:errorlint // proc.Run returns it unwrapped
 		exit.Args = argv
 	}
