@@ -63,12 +63,15 @@ func legacyTable() []legacyRow {
 		{"tag", "update delete list", same, ""},
 		{"tag update", "--tag= --build= --description= --force", same, ""},
 		{"tag delete", "--tag= --all", same, ""},
+		{"tag update, tag delete, tag list", "--workdir=", spelled, "--directory"},
 
 		{"shell", "", later, "under way"},
 
 		{"compress, decompress, uncompress", "", same, ""},
 		{"compress", "--build= --artifact= --compressor= --mode= --fast", same, ""},
 		{"decompress, uncompress", "--build= --artifact=", same, ""},
+		{"decompress, uncompress", "--compressor= --fast", ignored, "the name says how a file was compressed"},
+		{"decompress, uncompress", "--mode=", replaced, "nosa compress, or nosa decompress"},
 
 		{"meta", "", same, ""},
 		{"meta", "--build= --arch= --skip-validation --artifact= --no-clean --get= --get-value= --set= --set-int= --set-bool= --true --false", same, ""},
