@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/nestos/nosa/workspace/job"
 	"github.com/nestos/nosa/workspace/lock"
 )
 
@@ -85,5 +86,5 @@ func (w *Workspace) lockedError(l *lock.File, err error) error {
 	if who == "" {
 		who = "another process"
 	}
-	return fmt.Errorf("%s is %w by %s: %w", name, ErrLocked, who, err)
+	return fmt.Errorf("%s is %w by %s: %w", name, ErrLocked, job.Describe(who), err)
 }

@@ -99,20 +99,66 @@ func BenchmarkSample(b *testing.B) {
 		}
 		report(b, cold, bare, 2.5)
 	})
-	b.Run("no-change-build/cold_build", func(b *testing.B) {
+	b.Run("cold-commit/dnf_--installroot", func(b *testing.B) {
 		for b.Loop() {
-			same = measure(b, work, func() { n.run(0, "build", "--version", "12.1") })
+			shell(b, n.dir, "rm -rf cache/repo cache/trees cache/steps cache/layers")
+			cold = measure(b, work, func() { n.run(0, "build", "--force", "--version", "12.2", "ostree") })
 		}
-		report(b, same, cold, 0.1)
+		report(b, cold, bare, 2.5)
+		b.ReportMetric(float64(peakMemory(b))/(1<<20), "MiB-peak")
+	})
+	b.Run("overlay-edit/cold_commit", func(b *testing.B) {
+		n.edit(b, "overlay.d/10sample/etc/motd", "an edit to learn from\n")
+		n.run(0, "build", "--version", "12.3", "ostree")
+		for b.Loop() {
+			n.edit(b, "overlay.d/10sample/etc/motd", "an edit\n")
+			ours := measure(b, work, func() { n.run(0, "build", "--version", "12.4", "ostree") })
+			report(b, ours, cold, 0.2)
+		}
+	})
+	b.Run("dracut-edit/cold_commit", func(b *testing.B) {
+		for b.Loop() {
+			n.edit(b, "overlay.d/10sample/etc/dracut.conf.d/99-bench.conf", "# an edit\n")
+			ours := measure(b, work, func() { n.run(0, "build", "--version", "12.5", "ostree") })
+			report(b, ours, cold, 0.35)
+		}
+	})
+	b.Run("no-change-build/git_status", func(b *testing.B) {
+		for b.Loop() {
+			status = measure(b, work, func() { command(b, "git", "-C", filepath.Join(n.dir, "src/config"), "status", "--short") })
+			same = measure(b, work, func() { n.run(0, "build", "--version", "12.5", "ostree") })
+		}
+		report(b, same, status, 3)
 	})
 	b.Run("first-output/git_status", func(b *testing.B) {
 		for b.Loop() {
-			status = measure(b, work, func() { command(b, "git", "-C", filepath.Join(n.dir, "src/config"), "status", "--short") })
-			first = measure(b, work, func() { firstOutput(b, n, "build", "--version", "12.1") })
+			first = measure(b, work, func() { firstOutput(b, n, "build", "--version", "12.5", "ostree") })
 		}
 		first.cpu = 0 // it has not ended, so nobody knows
 		report(b, first, status, 0)
 	})
+}
+
+// edit writes a file of the config.
+func (n nosa) edit(b *testing.B, name, text string) {
+	b.Helper()
+	name = filepath.Join(n.dir, "src/config", name)
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		b.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil { //nolint:gosec // as git has it
+		b.Fatal(err)
+	}
+}
+
+// peakMemory is the most that any one of the programs that were waited for had in memory, in bytes.
+func peakMemory(b *testing.B) int64 {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_CHILDREN, &u); err != nil {
+		b.Fatal(err)
+	}
+	return u.Maxrss << 10
 }
 
 // temp is a directory that stays until the end: an ext4 on which much has just

@@ -25,9 +25,6 @@ import (
 // killed: its programs have proc.Grace, and some bookkeeping comes after them.
 const killAfter = proc.Grace + 5*time.Second
 
-// keepJobs is how long the records of jobs stay whose journal is in no build.
-const keepJobs = 30 * 24 * time.Hour
-
 // stageFailed is a job that ended with a fail event, which was printed already.
 type stageFailed struct{ event event.Event }
 
@@ -53,7 +50,7 @@ func (a *app) runStage(ctx context.Context, s stageRun) error {
 	if err != nil {
 		host = "unknown"
 	}
-	if _, err := job.Expire(s.jobs, a.now().Add(-keepJobs)); err != nil {
+	if _, err := job.Expire(s.jobs, a.now().Add(-job.KeepRecords)); err != nil {
 		return err
 	}
 	j, err := job.Create(s.jobs, job.Info{

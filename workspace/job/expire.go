@@ -53,6 +53,18 @@ func discard(dir, hidden string) error {
 	return os.RemoveAll(hidden)
 }
 
+// Describe gives for people what a job's id says: "build since 14:03:58 (20261122T…-build-7f3a)"; another
+// text stays as it is. The time is the reader's local one.
+func Describe(id string) string {
+	began, ok := startOf(id)
+	_, rest, _ := strings.Cut(id, "-")
+	cut := strings.LastIndex(rest, "-")
+	if !ok || cut < 1 {
+		return id
+	}
+	return fmt.Sprintf("%s since %s (%s)", rest[:cut], began.Local().Format(time.TimeOnly), id)
+}
+
 // startOf reads the time in a job's name.
 func startOf(name string) (time.Time, bool) {
 	stamp, _, ok := strings.Cut(name, "-")
