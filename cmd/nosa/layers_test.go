@@ -19,7 +19,7 @@ const module = "github.com/nestos/nosa"
 func layers() map[string][]string {
 	return map[string][]string{
 		"cmd/nosa": {
-			"builder", "builder/pool", "builder/oci", "builder/live", "builder/backend", "builder/tool",
+			"builder", "builder/pool", "builder/oci", "builder/live", "builder/backend", "builder/sandbox", "builder/tool",
 			"vm", "vm/*", "workspace", "workspace/*", "assets",
 		},
 		"cmd/nosa-tui": {"tui"},

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/nestos/nosa/builder/sandbox"
 	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/job"
 	"github.com/nestos/nosa/workspace/proc"
@@ -37,7 +38,7 @@ type stageFunc func(ctx context.Context, w *worker) error
 
 // isInner says if a command line is that of a process that nosa starts of itself.
 func isInner(args []string) bool {
-	return len(args) > 0 && slices.Contains([]string{initCommand, workerCommand, probeInitCommand, probeCommand}, args[0])
+	return len(args) > 0 && slices.Contains([]string{initCommand, workerCommand, probeInitCommand, probeCommand, sandbox.TraceCommand}, args[0])
 }
 
 // inner is a process behind a fence: the init of a job or of a probe, or what it starts.
