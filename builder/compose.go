@@ -168,7 +168,7 @@ func rootDir(env *Env) string { return env.Work("view", "root") }
 
 // tree is the root tree on its way to a commit.
 func (c composeStep) tree(env *Env, r *event.Reporter) tree.Tree {
-	return tree.Tree{Root: rootDir(env), Epoch: c.build.epoch, Proc: env.Proc, Report: r}
+	return tree.Tree{Root: rootDir(env), Epoch: c.build.epoch, Proc: env.Proc, Shim: env.Shim, Report: r}
 }
 
 // InstallPackages finds the tree of the packages in the cache, or makes it.

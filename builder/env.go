@@ -32,6 +32,7 @@ type Env struct {
 	Epoch   *time.Time // SOURCE_DATE_EPOCH, where it is set
 	Offline bool
 	NoWait  bool
+	Shim    string       // nosa's own executable, which knows sandbox.TraceCommand; empty is none
 	Proc    sandbox.Proc // what kind of /proc a sandbox can have here; set by the stages that run one
 
 	outcomes *outcomes

@@ -28,7 +28,22 @@ type Read struct {
 // traced runs a program in the read-only sandbox and gives the paths that it read. Where that cannot
 // be watched it has read everything.
 func (t Tree) traced(ctx context.Context, box sandbox.Sandbox, c proc.Cmd) ([]string, error) {
-	if err := box.Run(ctx, c); err != nil {
+	box.Shim = t.Shim
+	names, err := box.Trace(ctx, c)
+	switch {
+	case err == nil:
+		return names, nil
+	case errors.Is(err, sandbox.ErrNoTrace):
+		t.Report.Line("what is read cannot be watched: " + err.Error())
+		if err := box.Run(ctx, c); err != nil {
+			return nil, err
+		}
+	case errors.Is(err, sandbox.ErrTraceGap):
+		if exit, ok := errors.AsType[*proc.ExitError](err); ok {
+			return nil, exit
+		}
+		t.Report.Line("what is read was not wholly seen: " + err.Error())
+	default:
 		return nil, err
 	}
 	return t.everything()
@@ -72,6 +87,9 @@ func (t Tree) DracutReads(paths []string, sum func(name string) (string, error))
 	}
 	reads := make([]Read, 0, len(paths))
 	for _, p := range paths {
+		if private(p) && strings.Contains(p, "/..") {
+			p = path.Clean(p) // the sandbox's own directories are no links
+		}
 		if private(p) {
 			continue
 		}
@@ -128,7 +146,7 @@ func (l looker) lstat(p string) (fs.FileInfo, error) {
 // look follows p as the kernel does.
 func (l looker) look(p string) (string, error) {
 	state, done := "", ""
-	todo := strings.Split(path.Clean(p)[1:], "/")
+	todo := strings.Split(p, "/")
 	for links := 0; len(todo) > 0; {
 		part := todo[0]
 		todo = todo[1:]

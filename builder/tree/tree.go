@@ -43,6 +43,9 @@ type Tree struct {
 	Epoch time.Time
 	// Proc is what sandbox.Probe found.
 	Proc sandbox.Proc
+	// Shim is the program that makes sandbox.Trace possible; without it a program counts as one that
+	// reads everything.
+	Shim string
 	// Report takes what a person should know, and the programs' output. Nil is silent.
 	Report *event.Reporter
 }

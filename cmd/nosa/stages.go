@@ -85,8 +85,12 @@ func (w *worker) env() (*builder.Env, error) {
 	if err != nil {
 		return nil, err
 	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("finding nosa's own executable: %w", err)
+	}
 	return builder.NewEnv(builder.Env{
-		Dir: w.workspace(), Version: w.info.Version, Job: string(w.info.ID), Now: w.app.now,
+		Dir: w.workspace(), Shim: self, Version: w.info.Version, Job: string(w.info.ID), Now: w.app.now,
 		Sink: w.journal, Lines: w.journal, Epoch: epoch,
 	})
 }
