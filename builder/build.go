@@ -80,6 +80,7 @@ type build struct {
 	seed         tree.SeedOptions // accounts that join those of the cached tree
 	view         sandbox.View     // of the cached tree, while the commit's tree is made
 	known        ostree.Index     // of the files in the view
+	changes      *upperWatch      // what each step changed in the view; nil where that is a copy
 	kver         string
 	initramfs    string // dracut's image
 	placement    tree.Placement

@@ -298,7 +298,14 @@ func (b *build) openView(ctx context.Context, env *Env, r *event.Reporter) error
 		r.Info("the packages' tree is copied: " + b.view.Copied.Error())
 	}
 	b.known = ostree.ReadIndex(b.tree.indexFile())
-	return tree.Tree{Root: b.view.Root, Report: r}.JoinSeed(b.seed)
+	if b.view.Copied == nil {
+		b.changes = watchUpper(b.tree.dir, env.Work("view", "upper"))
+	}
+	if err := (tree.Tree{Root: b.view.Root, Report: r}).JoinSeed(b.seed); err != nil {
+		return err
+	}
+	b.note("layers", "accounts")
+	return nil
 }
 
 // closeView ends the view; later calls do nothing.
@@ -329,17 +336,24 @@ func (o *ApplyLayers) Run(ctx context.Context, env *Env, r *event.Reporter) erro
 	if err := t.RemoveFromPackages(ctx, removals); err != nil {
 		return err
 	}
+	o.build.note("layers", "remove-from-packages")
 	if m.ReadonlyExecutables {
 		if err := t.ReadOnlyExecutables(ctx); err != nil {
 			return err
 		}
+		o.build.note("layers", "readonly-executables")
 	}
 	var err error
 	if o.build.placement, err = t.Overlays(ctx, o.build.layers); err != nil {
 		return err
 	}
 	env.Came("layers", "%s", strings.Join(trimPrefixes(o.Names), ", "))
-	return t.Sysusers(ctx)
+	o.build.note("layers", "ostree-layers")
+	if err := t.Sysusers(ctx); err != nil {
+		return err
+	}
+	o.build.note("layers", "sysusers")
+	return nil
 }
 
 func trimPrefixes(names []string) []string {
@@ -370,24 +384,28 @@ func (o *Configure) Run(ctx context.Context, env *Env, r *event.Reporter) error 
 	for _, a := range m.AddFiles {
 		additions = append(additions, tree.Addition{Source: a.Source.Path, Dest: a.Dest.Text})
 	}
-	for _, do := range []func() error{
-		func() error { return t.RPMDB(ctx) },
-		func() error { return t.Units(o.Units) },
-		func() error { return t.DefaultTarget(o.DefaultTarget) },
-		func() error {
+	for _, part := range []struct {
+		name string // of the manifest's key, if one asks for it
+		do   func() error
+	}{
+		{"rpmdb", func() error { return t.RPMDB(ctx) }},
+		{"units", func() error { return t.Units(o.Units) }},
+		{"default-target", func() error { return t.DefaultTarget(o.DefaultTarget) }},
+		{"opt-usrlocal", func() error {
 			if m.OptUsrLocal == manifest.OptStateOverlay {
 				return t.StateOverlay()
 			}
 			return nil
-		},
-		func() error { return t.Treefile(flat) },
-		func() error { return t.OSRelease(m.MutateOSRelease, b.version) },
-		func() error { return t.RemoveFiles(texts(m.RemoveFiles)) },
-		func() error { return t.AddFiles(additions) },
+		}},
+		{"treefile", func() error { return t.Treefile(flat) }},
+		{"mutate-os-release", func() error { return t.OSRelease(m.MutateOSRelease, b.version) }},
+		{"remove-files", func() error { return t.RemoveFiles(texts(m.RemoveFiles)) }},
+		{"add-files", func() error { return t.AddFiles(additions) }},
 	} {
-		if err := do(); err != nil {
+		if err := part.do(); err != nil {
 			return err
 		}
+		b.note("configure", part.name)
 	}
 	return nil
 }
@@ -402,7 +420,13 @@ type RunScripts struct {
 // Run implements Op.
 func (o *RunScripts) Run(ctx context.Context, env *Env, r *event.Reporter) error {
 	env.Came("scripts", "%d scripts", o.Count)
-	return o.tree(env, r).Scripts(ctx, o.build.scripts())
+	for _, script := range o.build.scripts() {
+		if err := o.tree(env, r).Scripts(ctx, []tree.Script{script}); err != nil {
+			return err
+		}
+		o.build.noteAt("scripts", script.Title, script.Origin)
+	}
+	return nil
 }
 
 // scripts gives postprocess, then postprocess-script. The file is read when the
@@ -444,7 +468,11 @@ func (o *LayOut) Run(ctx context.Context, env *Env, r *event.Reporter) error {
 			return err
 		}
 	}
-	return t.Var(ctx)
+	if err := t.Var(ctx); err != nil {
+		return err
+	}
+	o.build.note("layout", "layout")
+	return nil
 }
 
 // PlaceKernel puts the kernel in its place.
@@ -459,6 +487,7 @@ func (o *PlaceKernel) Run(ctx context.Context, env *Env, r *event.Reporter) (err
 		return err
 	}
 	env.Came("kernel", "%s", o.build.kver)
+	o.build.note("kernel", "kernel")
 	return nil
 }
 
@@ -474,10 +503,12 @@ func (o *SealTree) Run(ctx context.Context, env *Env, r *event.Reporter) error {
 		if err != nil {
 			return err
 		}
+		b.note("initramfs", "initramfs")
 	}
 	if err := t.Seal(ctx, tree.SealOptions{RefuseDevices: !m.IgnoreDevices}); err != nil {
 		return err
 	}
+	b.note("seal", "seal")
 	ref, err := b.reference(ctx, env)
 	if err != nil {
 		return err

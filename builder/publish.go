@@ -3,7 +3,6 @@ package builder
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -226,13 +225,18 @@ func (b *build) writeRecords(ctx context.Context, env *Env, r *event.Reporter) e
 	if b.config.Platforms != nil {
 		files[PlatformsFile] = b.config.Platforms
 	}
-	placed, err := b.placed(env)
-	if err != nil {
-		return err
-	}
-	for name, v := range map[string]any{workspace.CommitMetaFile: commit.JSON(), workspace.OverlaysFile: placed, InputsFile: b.inputs} {
+	for name, v := range map[string]any{workspace.CommitMetaFile: commit.JSON(), InputsFile: b.inputs} {
 		if files[name], err = json.MarshalIndent(v, "", "    "); err != nil {
 			return fmt.Errorf("writing %s: %w", name, err)
+		}
+	}
+	for name, made := range map[string]any{workspace.OverlaysFile: b.placement, ChangesFile: b.madeChanges(r)} {
+		data, err := b.treeRecord(env, name, made)
+		if err != nil {
+			return err
+		}
+		if data != nil {
+			files[name] = data
 		}
 	}
 	for name, data := range files {
@@ -245,21 +249,6 @@ func (b *build) writeRecords(ctx context.Context, env *Env, r *event.Reporter) e
 	}
 	_, err = env.WS.WriteYumReposRecord(ctx, dir, env.Now())
 	return err
-}
-
-// placed tells what the layers put where, in the commit of this build.
-func (b *build) placed(env *Env) (any, error) {
-	if !b.sameTree {
-		return b.placement, nil
-	}
-	data, err := os.ReadFile(filepath.Join(env.WS.BuildDir(b.previous.BuildID, env.Arch.Name), workspace.OverlaysFile))
-	if errors.Is(err, os.ErrNotExist) {
-		return b.placement, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("taking the records of build %s: %w", b.previous.BuildID, err)
-	}
-	return json.RawMessage(data), nil
 }
 
 // meta is meta.json of the new build.
