@@ -26,12 +26,16 @@ type RemadeError struct {
 	Want    string   // sha256 as recorded
 	Got     string   // of the new one
 	Changed []string // programs that have another version now: "mke2fs 1.47.0, was 1.46.2"
+	Unknown bool     // the versions that wrote the recorded one are not known
 }
 
 // Error names the programs that changed.
 func (e *RemadeError) Error() string {
 	text := fmt.Sprintf("the %s image made again is not the recorded one: sha256 %.16s…, recorded %.16s…", e.Type, e.Got, e.Want)
-	if len(e.Changed) == 0 {
+	switch {
+	case e.Unknown:
+		return text + "; what wrote that one was not recorded"
+	case len(e.Changed) == 0:
 		return text + "; no version of a program that writes it differs from the recorded ones"
 	}
 	return text + "; other versions now: " + strings.Join(e.Changed, "; ")
@@ -78,7 +82,8 @@ func (i madeImage) check(meta workspace.Meta) error {
 	if want == "" || want == i.artifact.SHA256 {
 		return nil
 	}
-	return hint(&RemadeError{i.kind, want, i.artifact.SHA256, changedTools(toolsOf(meta)[i.kind], i.tools)},
+	was := toolsOf(meta)[i.kind]
+	return hint(&RemadeError{Type: i.kind, Want: want, Got: i.artifact.SHA256, Changed: changedTools(was, i.tools), Unknown: len(was) == 0},
 		"--force keeps the new one and its checksum")
 }
 

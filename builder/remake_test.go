@@ -58,6 +58,12 @@ func TestRemadeImage(t *testing.T) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}
+	extra := meta.Extra
+	meta.Extra = nil
+	if err := again.check(meta); err == nil || !strings.HasSuffix(err.Error(), "; what wrote that one was not recorded") {
+		t.Errorf("of an older nosa: %v", err)
+	}
+	meta.Extra = extra
 	compressed := meta.Images["qemu"]
 	compressed.SHA256, compressed.UncompressedSHA256 = sum("f"), sum("2")
 	meta.Images["qemu"] = compressed
