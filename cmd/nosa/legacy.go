@@ -65,7 +65,7 @@ func legacyTable() []legacyRow {
 		{"tag delete", "--tag= --all", same, ""},
 		{"tag update, tag delete, tag list", "--workdir=", spelled, "--directory"},
 
-		{"shell", "", later, "under way"},
+		{"shell", "", later, "until then: ostree --repo=cache/repo checkout -U COMMIT DIR, with the commit of nosa list"},
 
 		{"compress, decompress, uncompress", "", same, ""},
 		{"compress", "--build= --artifact= --compressor= --mode= --fast", same, ""},
@@ -131,7 +131,7 @@ func legacyTable() []legacyRow {
 		{"offline-update", "--build=", replaced, ""},
 		{"dev-overlay, dev-synthesize-osupdate, dev-synthesize-osupdatecontainer, buildinitramfs-fast", "", replaced, "nosa build with the change in overrides/rootfs; the original refuses them for NestOS too"},
 
-		{"supermin-shell", "", never, "there is no helper VM; nosa shell opens the tree of a build"},
+		{"supermin-shell", "", never, "there is no helper VM"},
 		{"basearch", "", replaced, "uname -m"},
 		{"generate-release-meta", "", never, "release and stream metadata are the publisher's"},
 		{"download-overrides.py", "", replaced, "put the RPMs into overrides/rpm"},
