@@ -65,7 +65,7 @@ func IsNoSpace(err error) bool {
 	}
 	var text string
 	if exit, ok := errors.AsType[*proc.ExitError](err); ok {
-		text = strings.Join(exit.Tail, "\n")
+		text = strings.Join(exit.Output(), "\n")
 	}
 	if script, ok := errors.AsType[*compose.ScriptletError](err); ok {
 		text = strings.Join(script.Lines, "\n")
