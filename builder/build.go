@@ -200,7 +200,7 @@ func planBuild(ctx context.Context, env *Env, req BuildRequest) (*build, Plan, e
 		{Name: "install", Title: "install packages", Weight: 30, Needs: []string{"inputs"}, Op: &InstallPackages{NoDocs: !m.Documentation, Langs: texts(m.InstallLangs), composeStep: c}},
 		{Name: "layers", Title: "apply overlays", Weight: 3, Needs: []string{"install", "overlays"}, Op: &ApplyLayers{Names: b.layerNames(), composeStep: c}},
 		{Name: "configure", Title: "post-process", Weight: 2, Needs: []string{"layers"}, Op: &Configure{DefaultTarget: m.DefaultTarget, Units: texts(m.Units), composeStep: c}},
-		{Name: "scripts", Title: "run postprocess scripts", Weight: 3, Needs: []string{"configure"}, Op: &RunScripts{Count: len(b.scripts()), composeStep: c}},
+		{Name: "scripts", Title: "run postprocess scripts", Weight: 3, Needs: []string{"configure"}, Op: &RunScripts{Count: len(b.scripts(env)), composeStep: c}},
 		{Name: "layout", Title: "lay out for OSTree", Weight: 3, Needs: []string{"scripts"}, Op: &LayOut{SELinux: m.SELinux, composeStep: c}},
 		{Name: "kernel", Title: "kernel and modules", Weight: 1, Needs: []string{"layout"}, Op: &PlaceKernel{composeStep: c}},
 		{Name: "initramfs", Title: "initramfs", Weight: 15, Needs: []string{"kernel"}, Op: &MakeInitramfs{Args: texts(m.InitramfsArgs), composeStep: c}},

@@ -420,7 +420,7 @@ type RunScripts struct {
 // Run implements Op.
 func (o *RunScripts) Run(ctx context.Context, env *Env, r *event.Reporter) error {
 	env.Came("scripts", "%d scripts", o.Count)
-	for _, script := range o.build.scripts() {
+	for _, script := range o.build.scripts(env) {
 		if err := o.tree(env, r).Scripts(ctx, []tree.Script{script}); err != nil {
 			return err
 		}
@@ -431,7 +431,7 @@ func (o *RunScripts) Run(ctx context.Context, env *Env, r *event.Reporter) error
 
 // scripts gives postprocess, then postprocess-script. The file is read when the
 // script runs; one that cannot be read was a diagnostic of the load.
-func (b *build) scripts() []tree.Script {
+func (b *build) scripts(env *Env) []tree.Script {
 	m := b.config.Manifest
 	var list []tree.Script
 	for i, s := range m.Postprocess {
@@ -439,7 +439,7 @@ func (b *build) scripts() []tree.Script {
 	}
 	if path := m.PostprocessScript.Path; path != "" {
 		text, _ := os.ReadFile(path)
-		list = append(list, tree.Script{Text: string(text), Title: "postprocess-script", Origin: m.PostprocessScript.Origin.String()})
+		list = append(list, tree.Script{Text: string(text), Title: "postprocess-script", Origin: m.PostprocessScript.Origin.String(), File: b.shortName(env, path)})
 	}
 	return list
 }
