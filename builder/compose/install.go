@@ -159,16 +159,39 @@ func (r InstallRequest) refusal(m message) error {
 	case "transaction":
 		return &TransactionError{Problems: w.Problems}
 	case "unpack":
-		if free, err := freeSpace(r.Root); err == nil && strings.Contains(w.Text, noSpaceText) {
-			return &SpaceError{Dir: r.Root, Free: free}
+		if err := r.full(w.Text); err != nil {
+			return err
 		}
 		return fmt.Errorf("installing %s: %s", w.Package, proc.FirstError(w.Lines))
+	case "database":
+		if err := r.full(w.Text); err != nil {
+			return err
+		}
+		return fmt.Errorf("writing rpm's database: %s", proc.FirstError(w.Lines))
 	}
 	return fmt.Errorf("installing packages: %s", w.Text)
 }
 
-// noSpaceText is ENOSPC in rpm's words.
-const noSpaceText = "No space left on device"
+// leastFree is less than any package takes.
+const leastFree = 64 * event.KiB
+
+// full gives a *SpaceError when text, what rpm wrote, speaks of a full disk. Of a write that failed
+// rpm gives any error (measured), so that a disk without free space counts too.
+func (r InstallRequest) full(text string) error {
+	free, err := freeSpace(r.Root)
+	if err != nil {
+		return nil //nolint:nilerr // the other error counts
+	}
+	for _, words := range []string{"No space left on device", "disk is full"} {
+		if strings.Contains(text, words) {
+			return &SpaceError{Dir: r.Root, Free: free}
+		}
+	}
+	if free < leastFree {
+		return &SpaceError{Dir: r.Root, Free: free}
+	}
+	return nil
+}
 
 // exitStatus finds rpm's own "… scriptlet failed, exit status N".
 func exitStatus(lines []string) int {

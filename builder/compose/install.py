@@ -30,6 +30,9 @@ class Refused(Exception):
 # rpm says it of file triggers in no other way.
 FAILED = re.compile(r"(?:warning|error): %(\w+)\((.+)\) scriptlet failed, ")
 
+# rpm goes on without what it could not write to its database.
+DATABASE = re.compile(r"error: sqlite failure: ")
+
 
 def script_name(word):
     return "%" + {"prein": "pre", "postin": "post"}.get(word.lower(), word.lower())
@@ -62,8 +65,20 @@ class Transaction:
         self.refuse(ts, ts.check())
         ts.order()
         self.refuse(ts, ts.run(self.callback, "") is not None)
+        self.close(ts)
         for path, real in self.diverted.items():
             os.rename(self.path(real), self.path(path))
+
+    def close(self, ts):
+        """Closes the database and makes sure that everything is in it: rpm does not say so."""
+        known = sum(1 for _ in ts.dbMatch())
+        ts.closeDB()
+        lines = self.output("", "")
+        wal = self.path(self.req["macros"]["_dbpath"].lstrip("/"), "rpmdb.sqlite-wal")
+        if known != len(self.nevra):
+            self.fail("database", "", "", lines + ["%d of %d packages are in it" % (known, len(self.nevra))])
+        if os.path.exists(wal) and os.path.getsize(wal):
+            self.fail("database", "", "", lines + ["its journal could not be merged into it"])
 
     def refuse(self, ts, failed):
         lines = self.output("", "")
@@ -85,6 +100,8 @@ class Transaction:
             emit("output", package=package, script=script, text=line)
         for match in filter(None, map(FAILED.match, lines)):
             self.fail("scriptlet", match[2], script_name(match[1]), lines)
+        if any(map(DATABASE.match, lines)):
+            self.fail("database", "", "", lines)
         return lines
 
     def stub_calls(self, package, script):
