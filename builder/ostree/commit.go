@@ -237,7 +237,14 @@ func (r Repo) writeObject(name string, raw []byte) (err error) {
 	if err := errors.Join(writeErr, tmp.Chmod(0o644), tmp.Sync(), tmp.Close()); err != nil {
 		return err
 	}
-	return os.Rename(tmp.Name(), dst)
+	if err := os.Rename(tmp.Name(), dst); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(dst))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // SetDetached writes a commit's detached metadata, which is not part of its checksum.

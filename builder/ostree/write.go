@@ -377,6 +377,9 @@ func (w *treeWriter) settle() error {
 			return err
 		}
 	}
+	if err := unix.Syncfs(int(dir.Fd())); err != nil { // their names: the commit must not outlive them
+		return fmt.Errorf("flushing objects: %w", err)
+	}
 	return nil
 }
 
