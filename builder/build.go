@@ -227,6 +227,10 @@ func (b *build) findPrevious(env *Env) error {
 			env.Reporter("inputs").Warn("build " + e.ID + " is left out: " + err.Error())
 			continue
 		}
+		if meta.BuildID != e.ID {
+			env.Reporter("inputs").Warn("build " + e.ID + " is left out: its meta.json is that of " + meta.BuildID)
+			continue
+		}
 		b.previous = meta
 		return nil
 	}

@@ -45,7 +45,7 @@ func (o *WriteArchive) Run(ctx context.Context, env *Env, r *event.Reporter) err
 	if b.sameTree {
 		err = b.reuseArchive(env, name, manifestName)
 	} else {
-		err = b.writeArchive(ctx, env, r, name, manifestName)
+		err = b.writeArchive(ctx, env, archiveFiles{name, manifestName}, r)
 	}
 	if err != nil {
 		return err
@@ -82,7 +82,10 @@ func (b *build) reuseArchive(env *Env, name, manifestName string) error {
 	return nil
 }
 
-func (b *build) writeArchive(ctx context.Context, env *Env, r *event.Reporter, name, manifestName string) error {
+// archiveFiles names the two files of an archive.
+type archiveFiles struct{ archive, manifest string }
+
+func (b *build) writeArchive(ctx context.Context, env *Env, files archiveFiles, r *event.Reporter) error {
 	checksum := sha256Hex(b.imageJSON)
 	checkout, err := b.configCheckout(ctx, env)
 	if err != nil {
@@ -95,7 +98,7 @@ func (b *build) writeArchive(ctx context.Context, env *Env, r *event.Reporter, n
 	}
 	linux, _ := t.Commit.Metadata["ostree.linux"].Value.(string)
 	image, err := oci.Write(ctx, oci.Request{
-		Repo: repo.Path, Commit: b.commit.Checksum, Entries: ociEntries(t), Dest: filepath.Join(buildDir(env), name),
+		Repo: repo.Path, Commit: b.commit.Checksum, Entries: ociEntries(t), Dest: filepath.Join(buildDir(env), files.archive),
 		Arch: env.Arch.Name, Version: b.version, Linux: linux, Created: b.epoch, Cmd: texts(b.config.Manifest.ContainerCmd),
 		Level: archiveLevel, Groups: b.owners, Cache: filepath.Join(env.WS.Cache(), "layers"),
 		Labels: map[string]string{
@@ -108,7 +111,7 @@ func (b *build) writeArchive(ctx context.Context, env *Env, r *event.Reporter, n
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(buildDir(env), manifestName), image.Manifest, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(buildDir(env), files.manifest), image.Manifest, 0o644); err != nil {
 		return fmt.Errorf("writing the OCI manifest: %w", err)
 	}
 	env.Because("archive", fmt.Sprintf("%d of %d layers from the cache", image.Cached, image.Layers))
