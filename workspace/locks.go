@@ -68,11 +68,11 @@ func (w *Workspace) take(ctx context.Context, path string, off int64, o LockOpti
 	if errors.Is(err, lock.ErrHeld) {
 		err = w.lockedError(l, err)
 	}
-	if err == nil && o.Holder != "" {
-		err = l.SetHolder(o.Holder)
-	}
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
+	}
+	if o.Holder != "" {
+		_ = l.SetHolder(o.Holder) // only for those who wait: a full disk is no reason to fail
 	}
 	return l, nil
 }

@@ -46,7 +46,12 @@ const crashVersion = "1.1"
 // newCrash makes the workspace and builds it undisturbed once.
 func newCrash(t *testing.T, target string) *crash {
 	t.Helper()
-	c := &crash{nosa: tiny{Images: target != "ostree"}.workspace(t), t: t, target: target, want: map[int]string{}, took: map[string]int64{}, known: map[string]string{}}
+	return newCrashIn(t, filepath.Join(scratch(t), "ws"), target)
+}
+
+func newCrashIn(t *testing.T, dir, target string) *crash {
+	t.Helper()
+	c := &crash{nosa: tiny{Images: target != "ostree", Dir: dir}.workspace(t), t: t, target: target, want: map[int]string{}, took: map[string]int64{}, known: map[string]string{}}
 	c.saved = c.dir + ".saved"
 	shell(t, c.dir, "mkdir -p tmp/work && cp -a . "+c.saved)
 	c.run(0, "build", "-q", "--version", crashVersion, target)
@@ -367,10 +372,10 @@ func (c *crash) start() *started {
 	return c.begin(&started{cmd: c.command(c.t.Context(), "build", "--version", crashVersion, c.target)})
 }
 
-// startHeld starts a build that waits for a moment at the beginning of the step.
-func (c *crash) startHeld(step string) *started {
+// startHeld starts a build that waits at the beginning of the step.
+func (c *crash) startHeld(step string, hold time.Duration) *started {
 	c.t.Helper()
-	rule := traceRule{Contains: stepRuns(step), Hold: 50 * time.Millisecond}
+	rule := traceRule{Contains: stepRuns(step), Hold: hold}
 	return c.begin(&started{cmd: c.traced(traceRequest{Rules: []traceRule{rule}}, "build", "--version", crashVersion, c.target), traced: true})
 }
 

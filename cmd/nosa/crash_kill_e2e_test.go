@@ -79,7 +79,7 @@ func (c *crash) killIn(step string, a killAction, r *rand.Rand) bool {
 	var s *started
 	pause := time.Duration(0)
 	if took := time.Duration(c.took[step]) * time.Millisecond; took < 100*time.Millisecond {
-		s = c.startHeld(step)
+		s = c.startHeld(step, 50*time.Millisecond)
 	} else {
 		s, pause = c.start(), time.Duration(r.Int64N(int64(took)*2/3))
 	}
