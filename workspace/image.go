@@ -28,7 +28,7 @@ type ImageConfig struct {
 	ContainerImgref  string
 	OpenShiftLabels  bool   // ostree-container-inject-openshift-cvo-labels
 	SquashCompressor string // of the live root file system
-	Compressor       string // of compress: gzip or xz
+	Compressor       string // of compress: gzip, xz or zstd
 	GrubScript       string // grub.cfg, only in an image.json
 
 	flat map[string]any

@@ -92,10 +92,10 @@ func TestLoadImageDiagnostics(t *testing.T) {
 			"image.yaml:4:12: error[TF002]: composefs: want true or false, got text \"yes\"; write true; yes, on and 1 are not truth values here",
 			"image.yaml:5:9: error[TF002]: bootfs: want text, got a list",
 		}},
-		{"values", map[string]string{"image.yaml": "rootfs: ext3\nsize: 0\ncompressor: zstd\nostree-format: docker\nostree-remote: a:b\nextra-kargs: ['x=a;reboot', ok]\n"}, []string{
+		{"values", map[string]string{"image.yaml": "rootfs: ext3\nsize: 0\ncompressor: lzma\nostree-format: docker\nostree-remote: a:b\nextra-kargs: ['x=a;reboot', ok]\n"}, []string{
 			"image.yaml:1:9: error[IM002]: rootfs: want ext4 or xfs or ext4verity or btrfs, got \"ext3\"",
 			"image.yaml:2:7: error[IM002]: size: want a number above 0, got 0",
-			"image.yaml:3:13: error[IM002]: compressor: want gzip or xz, got \"zstd\"",
+			"image.yaml:3:13: error[IM002]: compressor: want gzip or xz or zstd, got \"lzma\"",
 			"image.yaml:4:16: error[IM002]: ostree-format: want oci-chunked-v1, got \"docker\"",
 			"image.yaml:5:16: error[IM002]: ostree-remote: want the name of a remote, without : and /, got \"a:b\"",
 			"image.yaml:6:15: error[IM002]: extra-kargs: \"x=a;reboot\" has ';', which is syntax to the boot loader",

@@ -58,7 +58,7 @@ func imageKeys() []imageKey {
 		{name: "ostree-format", initial: formatChunked, choices: []string{formatChunked, formatLegacy}},
 		{name: "ostree-container-inject-openshift-cvo-labels", want: wantBool, initial: false},
 		{name: "squashfs-compression", initial: "zstd", choices: []string{"zstd", "gzip", "xz", "lz4", "lzo"}},
-		{name: "compressor", choices: []string{"gzip", "xz"}},
+		{name: "compressor", choices: []string{"gzip", "xz", "zstd"}},
 		{name: "ignition-network-kcmdline", want: wantTexts},
 		{name: "vmware-hw-version", want: wantInt, initial: 13},
 		{name: "vmware-os-type", initial: "rhel7_64Guest"},

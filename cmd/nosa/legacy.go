@@ -118,8 +118,8 @@ func legacyTable() []legacyRow {
 		{"remote-session", "", replaced, "run nosa where the workspace is, over ssh; in tmux, for a job ends with its terminal"},
 		{"remote-session", "create destroy exec ps sync", replaced, ""},
 
-		{"build-validate", "", replaced, "nosa verify"},
-		{"build-validate", "--build= --image= --no-checksum", replaced, ""},
+		{"build-validate", "", same, ""},
+		{"build-validate", "--build= --image= --no-checksum", same, ""},
 		{"buildfetch", "", replaced, "rsync or curl the files of a build to builds/ID/ARCH; the next build lists it, nosa verify --build ID checks it"},
 		{"buildfetch", "--url= --stream= -b= --build= --arch= --artifact= --file= --force --find-build-for-arch --aws-config-file=", replaced, ""},
 		{"buildupload", "", replaced, "rsync -a builds/ID USER@HOST:PATH/, then builds/builds.json"},

@@ -27,6 +27,7 @@ func stages() map[string]stageFunc {
 		"buildextend-metal4k": builderStage(builder.Images),
 		"check":               stageCheck,
 		"prune":               builderStage(builder.Prune),
+		"verify":              builderStage(builder.Verify),
 		"compress":            builderStage(builder.Compress),
 		"decompress":          builderStage(builder.Compress),
 	}
@@ -62,6 +63,7 @@ func exitRules() []rule {
 	return []rule{
 		{as[usageError], exitUsage, ""},
 		{as[checkFailed], exitCheck, ""},
+		{as[*builder.VerifyError], exitCheck, ""},
 		{as[*builder.ContentError], exitCheck, "nosa verify tells what of the build is damaged"},
 		{is(workspace.ErrNoWorkspace), exitNoWorkspace, "nosa init --sample, or nosa init GITURL, in an empty directory"},
 		{is(workspace.ErrBrokenIndex), exitFailed, "move builds/builds.json away: the next build lists again what is in builds/ (tags are lost)"},
