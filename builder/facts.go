@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -44,23 +43,12 @@ func ReadFacts(ctx context.Context, env *Env, id string) (*Facts, error) {
 	if err != nil {
 		return nil, err
 	}
-	have := &HaveCommit{Build: id, Commit: meta.Commit}
-	if reason, _ := have.Skip(ctx, env); reason == "" {
-		l, err := writeCache(ctx, env)
-		if err != nil {
-			return nil, err
-		}
-		if err := errors.Join(have.Run(ctx, env, env.Reporter("commit")), l.Close()); err != nil {
-			return nil, err
-		}
+	t, repo, err := env.commitTree(ctx, meta)
+	if err != nil {
+		return nil, err
 	}
 	f := &Facts{Meta: meta}
 	if f.Packages, err = readLockfile(filepath.Join(dir, workspace.GeneratedLockfile(env.Arch.Name))); err != nil {
-		return nil, err
-	}
-	repo := env.Repo(nil)
-	t, err := repo.Tree(ctx, meta.Commit)
-	if err != nil {
 		return nil, err
 	}
 	if data, err := repo.ReadFile(t, imageConfigPath); err == nil {
@@ -145,6 +133,9 @@ func accountNames(repo ostree.Repo, t ostree.Tree) []string {
 // ExportRepo makes an archive-mode repository in dir with the build's commit
 // under its ref: what a web server gives to systems that upgrade.
 func ExportRepo(ctx context.Context, env *Env, meta workspace.Meta, dir string) (ref string, err error) {
+	if _, _, err := env.commitTree(ctx, meta); err != nil {
+		return "", err
+	}
 	to := ostree.Repo{Path: dir}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("exporting the repository: %w", err)
