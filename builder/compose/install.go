@@ -101,12 +101,16 @@ func Install(ctx context.Context, r InstallRequest) (Installed, error) {
 		return Installed{}, fmt.Errorf("installing packages: %w", err)
 	}
 	var result Installed
+	var full *ScriptletError
 	last, err := call{doing: "installing packages", helper: installHelper, request: r.wire(), run: r.box(work).Run, report: r.Report, on: func(m message) {
 		switch m.Event {
 		case "package":
 			r.Report.Progress(m.Done, m.Total, event.UnitPackages)
 		case "output":
 			r.Report.Line(strings.TrimPrefix(m.Package+m.Script+": "+m.Text, ": "))
+			if full == nil && m.Script != "" && saysFull(m.Text) {
+				full = &ScriptletError{Package: m.Package, Scriptlet: m.Script, Lines: []string{m.Text}}
+			}
 		case "call":
 			result.Calls = append(result.Calls, StubCall{Package: m.Package, Scriptlet: m.Script, Argv: m.Argv})
 		}
@@ -116,6 +120,9 @@ func Install(ctx context.Context, r InstallRequest) (Installed, error) {
 	}
 	if last.Event == "error" {
 		return Installed{}, r.refusal(last)
+	}
+	if full != nil { // hardly a scriptlet checks if what it writes is written
+		return Installed{}, full
 	}
 	if err := os.Remove(filepath.Join(r.Root, stubDir)); err != nil {
 		return Installed{}, fmt.Errorf("installing packages: %w", err)
@@ -182,15 +189,16 @@ func (r InstallRequest) full(text string) error {
 	if err != nil {
 		return nil //nolint:nilerr // the other error counts
 	}
-	for _, words := range []string{"No space left on device", "disk is full"} {
-		if strings.Contains(text, words) {
-			return &SpaceError{Dir: r.Root, Free: free}
-		}
-	}
-	if free < leastFree {
+	if saysFull(text) || free < leastFree {
 		return &SpaceError{Dir: r.Root, Free: free}
 	}
 	return nil
+}
+
+// saysFull tells whether a text speaks of a full disk, in the words of the C library or of SQLite. A
+// used up number of inotify watches has the same error.
+func saysFull(text string) bool {
+	return (strings.Contains(text, "No space left on device") || strings.Contains(text, "disk is full")) && !strings.Contains(text, "inotify")
 }
 
 // exitStatus finds rpm's own "… scriptlet failed, exit status N".

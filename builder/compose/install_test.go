@@ -319,6 +319,14 @@ func TestInstallFails(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+	t.Run("full disk that a scriptlet does not mind", func(t *testing.T) {
+		bad := testPackage{name: "bad", requires: []string{"shell"}, post: "echo words >/dev/full\ntrue\n"}
+		_, err := Install(t.Context(), prepare(t, bad))
+		var got *ScriptletError
+		if !errors.As(err, &got) || got.Scriptlet != "%post" || !strings.Contains(got.Lines[0], "No space left on device") {
+			t.Errorf("got %v", err)
+		}
+	})
 	t.Run("damaged package", func(t *testing.T) {
 		r := prepare(t)
 		name := filepath.Join(r.RPMs, r.Packages[0].File)
