@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/nestos/nosa/workspace/job"
 	"github.com/nestos/nosa/workspace/lock"
@@ -66,7 +67,7 @@ func (w *Workspace) take(ctx context.Context, path string, off int64, o LockOpti
 		err = l.Lock(ctx, o.Kind, off)
 	}
 	if errors.Is(err, lock.ErrHeld) {
-		err = w.lockedError(l, err)
+		err = w.lockedError(l, o.Holder, err)
 	}
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
@@ -77,14 +78,36 @@ func (w *Workspace) take(ctx context.Context, path string, off int64, o LockOpti
 	return l, nil
 }
 
-func (w *Workspace) lockedError(l *lock.File, err error) error {
+func (w *Workspace) lockedError(l *lock.File, own string, err error) error {
 	name, relErr := filepath.Rel(w.Dir, l.Path())
 	if relErr != nil {
 		name = l.Path()
 	}
-	who := l.Holder()
+	who := w.holder(l.Holder(), own)
 	if who == "" {
 		who = "another process"
 	}
 	return fmt.Errorf("%s is %w by %s: %w", name, ErrLocked, job.Describe(who), err)
+}
+
+// holder says who holds a lock on which stands the name of noted. Of a shared
+// lock that is the last who took it; when that one has ended, it is another: the
+// job that has run longest, own not counted.
+func (w *Workspace) holder(noted, own string) string {
+	if job.Describe(noted) == noted { // no job
+		return noted
+	}
+	if st, err := job.Look(filepath.Join(w.JobsDir(), noted)); err == nil && st.State == job.Running && noted != own {
+		return noted
+	}
+	live, err := job.Live(w.JobsDir())
+	if err != nil {
+		return noted
+	}
+	for _, st := range slices.Backward(live) {
+		if string(st.Info.ID) != own {
+			return string(st.Info.ID)
+		}
+	}
+	return noted
 }

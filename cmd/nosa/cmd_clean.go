@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -48,7 +47,7 @@ func (a *app) runClean(ctx context.Context, o cleanOptions) error {
 			live, err := job.Live(ws.JobsDir())
 			names := make([]string, len(live))
 			for i, st := range live {
-				names[i] = fmt.Sprintf("job %s of %s", st.Info.ID, st.Info.User)
+				names[i] = job.Describe(string(st.Info.ID)) + " of " + st.Info.User
 			}
 			return names, err
 		},

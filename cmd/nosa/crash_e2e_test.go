@@ -364,6 +364,7 @@ type started struct {
 	done   chan struct{}
 	job    string // directory
 	traced bool   // cmd is the tracer
+	noJob  bool   // begin does not wait for a job
 }
 
 // start starts a build and waits for its job.
@@ -389,7 +390,7 @@ func (c *crash) begin(s *started) *started {
 		c.t.Fatal(err)
 	}
 	go func() { _ = s.cmd.Wait(); close(s.done) }()
-	for s.job == "" && !s.ended() {
+	for s.job == "" && !s.noJob && !s.ended() {
 		for name := range c.jobs() {
 			if !before[name] {
 				s.job = filepath.Join(c.dir, "tmp", "jobs", name)

@@ -68,6 +68,7 @@ func exitRules() []rule {
 		{is(workspace.ErrNoWorkspace), exitNoWorkspace, "nosa init --sample, or nosa init GITURL, in an empty directory"},
 		{is(workspace.ErrBrokenIndex), exitFailed, "move builds/builds.json away: the next build lists again what is in builds/ (tags are lost)"},
 		{is(workspace.ErrLocked), exitLocked, "nosa jobs tells who; without --no-wait nosa waits"},
+		{is(workspace.ErrLive), exitLocked, "wait for it, or nosa jobs --cancel ID"},
 		{as[*tool.MissingError], exitMissing, ""},
 		{as[doc.Diagnostics], exitConfig, ""},
 		{builder.IsConfigError, exitConfig, ""},

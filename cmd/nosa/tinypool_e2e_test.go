@@ -272,7 +272,7 @@ func tinyPackages(t testing.TB) []tinyPackage {
 			"/usr/lib/sysusers.d/tiny.conf":                 {Content: "g tinygroup 900\nu tinyuser 900 \"Tiny user\" /var/lib/tiny -\n"},
 			"/usr/lib/systemd/system-preset/90-tiny.preset": {Content: "disable *\n"},
 		}},
-		{Name: "tiny-conf", Version: "1", Requires: []string{"tiny-base", "/bin/sh"}, Post: "echo configured >/etc/tiny-post.conf\nsystemctl daemon-reload\n", Files: map[string]tinyFile{
+		{Name: "tiny-conf", Version: "1", Requires: []string{"tiny-base", "/bin/sh"}, Post: "set -e\necho configured >/etc/tiny-post.conf\nsystemctl daemon-reload\n", Files: map[string]tinyFile{
 			"/usr/share/tiny/data":      {Content: strings.Repeat("a line of data\n", 200)},
 			"/usr/share/tiny/twin":      {Content: strings.Repeat("a line of data\n", 200)},
 			"/usr/share/doc/tiny/notes": {Content: "nobody reads this\n"},
