@@ -30,7 +30,8 @@ var ErrTraceGap = errors.New("not all names of the traced program are known")
 // there, since that name may be a link. Relative names begin with the real path of their directory.
 // A directory whose entries were listed is there with a slash at the end, by its real path.
 // What the kernel itself reads to execute a file, the interpreter of a script and the loader of a
-// program, is there too. Not there are: names of sockets, what is told by descriptors from outside,
+// program, is there too. Not there are: names of sockets, names that are given to fstatat(2) below a
+// directory's descriptor with no flag but AT_EMPTY_PATH, which is how empty ones look, what is told by descriptors from outside,
 // names below a mount that a program made in a user namespace of its own, and everything that has
 // no name, as the kernel's version or the clock.
 //

@@ -59,7 +59,7 @@ func refusedStage(t *testing.T, stage string) {
 		forbid(t, unix.SYS_PROCESS_VM_READV, "works")
 	case "another listener":
 		runtime.LockOSThread()
-		listener, err := installFilter(traceFilter(traceArch, []int32{unix.SYS_ACCT}))
+		listener, err := installFilter(oneCall(unix.SYS_ACCT, unix.SECCOMP_RET_USER_NOTIF))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,12 +87,7 @@ func refusedStage(t *testing.T, stage string) {
 func forbid(t *testing.T, number uint32, stage string) {
 	t.Helper()
 	runtime.LockOSThread()
-	filter := []unix.SockFilter{
-		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: dataNumber},
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: number, Jf: 1},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
-	}
+	filter := oneCall(number, unix.SECCOMP_RET_ERRNO|uint32(unix.EPERM))
 	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		t.Fatal(err)
@@ -101,6 +96,16 @@ func forbid(t *testing.T, number uint32, stage string) {
 		t.Fatal(err)
 	}
 	replace(t, stage)
+}
+
+// oneCall is a filter that does something with one call only.
+func oneCall(number, action uint32) []unix.SockFilter {
+	return []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: dataNumber},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: number, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: action},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
 }
 
 func replace(t *testing.T, stage string) {
