@@ -3,6 +3,7 @@ package builder
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/nestos/nosa/builder/tree"
 	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/manifest"
+	"github.com/nestos/nosa/workspace/proc"
 )
 
 // PickPackages takes the packages from the cache, without a network.
@@ -287,10 +289,18 @@ func (b *build) installedSize() (sum int64) {
 	return sum
 }
 
+// errNoMounts is why there is no overlay behind the weakest fence.
+var errNoMounts = errors.New("there is no mount namespace here: a mount would stay after a kill")
+
 // openView makes the tree of the packages changeable.
 func (b *build) openView(ctx context.Context, env *Env, r *event.Reporter) error {
 	var err error
-	if b.view, err = sandbox.OpenView(ctx, b.tree.dir, env.Work("view")); err != nil {
+	if env.Fence == proc.FenceReaper {
+		b.view, err = sandbox.CopyView(ctx, b.tree.dir, env.Work("view"), errNoMounts)
+	} else {
+		b.view, err = sandbox.OpenView(ctx, b.tree.dir, env.Work("view"))
+	}
+	if err != nil {
 		return err
 	}
 	env.closing = append(env.closing, b.closeView)

@@ -16,6 +16,7 @@ import (
 	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/job"
 	"github.com/nestos/nosa/workspace/lock"
+	"github.com/nestos/nosa/workspace/proc"
 )
 
 // Env is what the steps of one job share: the workspace, where they report, and
@@ -32,6 +33,7 @@ type Env struct {
 	Epoch   *time.Time // SOURCE_DATE_EPOCH, where it is set
 	Offline bool
 	NoWait  bool
+	Fence   proc.Fence   // what the stage runs behind
 	Shim    string       // nosa's own executable, which knows sandbox.TraceCommand; empty is none
 	Proc    sandbox.Proc // what kind of /proc a sandbox can have here; set by the stages that run one
 

@@ -35,6 +35,19 @@ func OpenView(ctx context.Context, lower, dir string) (View, error) {
 	if v.Copied = mountOverlay(lower, dir, v.Root); v.Copied == nil {
 		return v, nil
 	}
+	return v.fill(ctx, lower)
+}
+
+// CopyView makes a view that is a copy, for the reason why: where a mount would outlive the caller.
+func CopyView(ctx context.Context, lower, dir string, why error) (View, error) {
+	v := View{Root: filepath.Join(dir, "root"), Copied: why}
+	if err := os.MkdirAll(v.Root, 0o755); err != nil {
+		return View{}, fmt.Errorf("viewing a tree: %w", err)
+	}
+	return v.fill(ctx, lower)
+}
+
+func (v View) fill(ctx context.Context, lower string) (View, error) {
 	args := []string{"cp", "-a", "--reflink=auto", "--", lower + "/.", v.Root}
 	if err := proc.Run(ctx, proc.Cmd{Args: args}); err != nil {
 		return View{}, fmt.Errorf("copying a tree (no overlay: %w): %w", v.Copied, err)

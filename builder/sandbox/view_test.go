@@ -138,3 +138,21 @@ func sorted(list []string) []string {
 	slices.Sort(list)
 	return list
 }
+
+func TestCopyView(t *testing.T) {
+	need(t, "cp")
+	lower, why := t.TempDir(), errors.New("no mounts wanted")
+	if err := os.WriteFile(filepath.Join(lower, "a"), []byte("a"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	v, err := CopyView(t.Context(), lower, filepath.Join(t.TempDir(), "view"), why)
+	if err != nil || !errors.Is(v.Copied, why) {
+		t.Fatalf("%+v, %v", v, err)
+	}
+	if err := os.WriteFile(filepath.Join(v.Root, "a"), []byte("b"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := os.ReadFile(filepath.Join(lower, "a")); err != nil || string(data) != "a" {
+		t.Errorf("below is %q, %v", data, err)
+	}
+}

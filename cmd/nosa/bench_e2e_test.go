@@ -4,11 +4,13 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -269,4 +271,41 @@ func firstOutput(b *testing.B, n nosa, args ...string) {
 		b.Errorf("nosa prints nothing: %v", err)
 	}
 	b.Cleanup(func() { _, _ = io.Copy(io.Discard, r); _ = cmd.Wait() })
+}
+
+// BenchmarkGrowth measures what twice the packages cost: not more than twice.
+func BenchmarkGrowth(b *testing.B) {
+	b.Run("400-packages/200_packages", func(b *testing.B) {
+		var few, many cost
+		for b.Loop() {
+			few, many = buildOf(b, 200), buildOf(b, 400)
+		}
+		report(b, many, few, 2)
+	})
+}
+
+// buildOf measures the cold build of so many packages of the tiny kind, and their fetch.
+func buildOf(b *testing.B, count int) cost {
+	b.Helper()
+	n := tiny{}.workspace(b)
+	packages := tinyPackages(b)
+	names := ""
+	for i := range count - len(packages) {
+		p := tinyPackage{Name: fmt.Sprintf("tiny-more-%d", i), Version: "1", Requires: []string{"tiny-base"}, Files: map[string]tinyFile{}}
+		for f := range 20 {
+			p.Files[fmt.Sprintf("/usr/share/%s/%d", p.Name, f)] = tinyFile{Content: strings.Repeat(p.Name, 500*(f+1))}
+		}
+		packages = append(packages, p)
+		names += " " + p.Name
+	}
+	tinyRepo(b, filepath.Join(n.dir, "pool", "repo"), packages)
+	data, err := os.ReadFile(filepath.Join(n.dir, "src/config/manifest.yaml"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	n.edit(b, "manifest.yaml", strings.Replace(string(data), " tiny-conf\n", " tiny-conf"+names+"\n", 1))
+	return measure(b, n.dir, func() {
+		n.run(0, "fetch", "-q")
+		n.run(0, "build", "-q", "--version", "1.0", "ostree")
+	})
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/nestos/nosa/workspace"
 	"github.com/nestos/nosa/workspace/doc"
 	"github.com/nestos/nosa/workspace/job"
+	"github.com/nestos/nosa/workspace/proc"
 )
 
 // stages is what the worker can do, by the stage's name in job.json.
@@ -93,7 +94,7 @@ func (w *worker) env() (*builder.Env, error) {
 		return nil, fmt.Errorf("finding nosa's own executable: %w", err)
 	}
 	return builder.NewEnv(builder.Env{
-		Dir: w.workspace(), Shim: self, Version: w.info.Version, Job: string(w.info.ID), Now: w.app.now,
+		Dir: w.workspace(), Fence: proc.Fence(os.Getenv("NOSA_FENCE")), Shim: self, Version: w.info.Version, Job: string(w.info.ID), Now: w.app.now,
 		Sink: w.journal, Lines: w.journal, Epoch: epoch,
 	})
 }
