@@ -69,13 +69,16 @@ exit 3
 
 // traced is what the script must have named, and what it must not.
 func traced() (want, absent []string) {
-	return []string{
+	want = []string{
 		"/run/out/sub/file", "/run/out/missing/name", "/run/out/sub/", "/run/out/sub", "/run/out/top", "/run/out/link",
 		"/run/out/linkdir", "/run/out/sub/below", "/run/out/script", "/usr/bin/env", "/usr/sbin/nosuchprogram", "/usr/bin/nosuchprogram",
 		"/run/out/tree/", "/run/out/tree/a/", "/run/out/made/deep", "/run/host/etc/os-release", "/run/host/usr/bin/cat", "/usr/bin/sh",
-	}, []string{
-		"/run/out/target", "/run/out/linkdir/", "/run/out/tree/a/b", "/run/out/script/", "/run/out/top/", "/etc/os-release", "/" + probeName, probeName,
 	}
+	absent = []string{
+		"/run/out/target", "/run/out/linkdir/", "/run/out/tree/a/b", "/run/out/script/", "/run/out/top/", "/etc/os-release",
+		"/" + probeName, probeName,
+	}
+	return want, absent
 }
 
 // traceTree is a tree that the script reads, and the sandbox to read it in.
