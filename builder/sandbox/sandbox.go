@@ -87,7 +87,8 @@ type Sandbox struct {
 	// Dir is the working directory; empty is /.
 	Dir string
 	// Shim is a static program on the host that hands its arguments behind TraceCommand to
-	// TraceShim, as nosa does; without one there is no Trace.
+	// TraceShim, and those behind TerminalCommand to TerminalShim, as nosa does; without one there is
+	// no Trace, and AttachTerminal gives no terminal for jobs.
 	Shim string
 }
 

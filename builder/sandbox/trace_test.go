@@ -30,6 +30,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, TraceShim(os.Args[2:]))
 		os.Exit(1)
 	}
+	if len(os.Args) > 1 && os.Args[1] == TerminalCommand {
+		fmt.Fprintln(os.Stderr, TerminalShim(os.Args[2:]))
+		os.Exit(1)
+	}
 	if len(os.Args) > 1 && os.Args[1] == oddCommand {
 		_, _, ring := unix.Syscall(unix.SYS_IO_URING_SETUP, 1, 0, 0)
 		_, _, x32 := unix.Syscall(x32Bit+unix.SYS_GETPID, 0, 0, 0)

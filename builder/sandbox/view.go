@@ -26,16 +26,24 @@ type View struct {
 // overlayfs has it without redirect_dir, which unprivileged mounts cannot have; programs that
 // rename directories copy them then.
 func OpenView(ctx context.Context, lower, dir string) (View, error) {
+	v, err := OpenLayers(dir, lower)
+	if err != nil || v.Copied == nil {
+		return v, err
+	}
+	return v.fill(ctx, lower)
+}
+
+// OpenLayers is OpenView for trees over each other, the topmost first: all but the last are upper
+// directories of views. Where no overlay can be had, Copied says why and Root is an empty directory.
+func OpenLayers(dir string, lowers ...string) (View, error) {
 	v := View{Root: filepath.Join(dir, "root")}
 	for _, name := range []string{v.Root, filepath.Join(dir, "upper"), filepath.Join(dir, "work")} {
 		if err := os.MkdirAll(name, 0o755); err != nil {
 			return View{}, fmt.Errorf("viewing a tree: %w", err)
 		}
 	}
-	if v.Copied = mountOverlay(lower, dir, v.Root); v.Copied == nil {
-		return v, nil
-	}
-	return v.fill(ctx, lower)
+	v.Copied = mountOverlay(lowers, dir, v.Root)
+	return v, nil
 }
 
 // CopyView makes a view that is a copy, for the reason why: where a mount would outlive the caller.
@@ -67,8 +75,8 @@ func (v View) Close() error {
 	return nil
 }
 
-func mountOverlay(lower, dir, root string) error {
-	data := overlayOptions(lower, filepath.Join(dir, "upper"), filepath.Join(dir, "work"))
+func mountOverlay(lowers []string, dir, root string) error {
+	data := overlayOptions(lowers, filepath.Join(dir, "upper"), filepath.Join(dir, "work"))
 	if err := unix.Mount("nosa", root, "overlay", unix.MS_NODEV, data); err != nil {
 		return fmt.Errorf("mounting an overlay: %w", err)
 	}
@@ -80,9 +88,13 @@ func mountOverlay(lower, dir, root string) error {
 
 // overlayOptions are mount(8)'s. userxattr is what a user namespace allows; it is asked for
 // everywhere, so that the view is the same everywhere.
-func overlayOptions(lower, upper, work string) string {
+func overlayOptions(lowers []string, upper, work string) string {
 	escape := strings.NewReplacer(`\`, `\\`, `:`, `\:`, `,`, `\,`)
-	return fmt.Sprintf("userxattr,lowerdir=%s,upperdir=%s,workdir=%s", escape.Replace(lower), escape.Replace(upper), escape.Replace(work))
+	var list []string
+	for _, l := range lowers {
+		list = append(list, escape.Replace(l))
+	}
+	return fmt.Sprintf("userxattr,lowerdir=%s,upperdir=%s,workdir=%s", strings.Join(list, ":"), escape.Replace(upper), escape.Replace(work))
 }
 
 // tryOverlay does in root what needs the upper filesystem's help: some mount and then fail.

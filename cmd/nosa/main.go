@@ -44,6 +44,10 @@ func run() int {
 		fmt.Fprintln(os.Stderr, "nosa:", sandbox.TraceShim(os.Args[2:]))
 		return exitFailed
 	}
+	if len(os.Args) > 1 && os.Args[1] == sandbox.TerminalCommand {
+		fmt.Fprintln(os.Stderr, "nosa:", sandbox.TerminalShim(os.Args[2:]))
+		return exitFailed
+	}
 	// mke2fs and others lie where a user's PATH often does not look.
 	if err := os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin"); err != nil {
 		fmt.Fprintln(os.Stderr, "nosa:", err)
