@@ -59,7 +59,7 @@ nosa check.`,
 		newBuildextendCommand(a, "qemu"), newBuildextendCommand(a, "metal"), newBuildextendCommand(a, "metal4k"),
 		newCheckCommand(a), newListCommand(a), newWhyCommand(a), newJobsCommand(a), newDoctorCommand(a), newManCommand(root),
 	)
-	root.AddCommand(newMetaCommand(a), newCompressCommand(a), newDecompressCommand(a), newVerifyCommand(a))
+	root.AddCommand(newMetaCommand(a), newCompressCommand(a), newDecompressCommand(a), newVerifyCommand(a), newDiffCommand(a))
 	root.AddCommand(newPruneCommand(a), newTagCommand(a), newDeleteCommand(a), newUndeleteCommand(a))
 	root.SetHelpCommandGroupID(groupLook)
 	root.SetCompletionCommandGroupID(groupLook)

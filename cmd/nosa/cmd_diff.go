@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nestos/nosa/builder"
+	"github.com/nestos/nosa/workspace"
+	"github.com/nestos/nosa/workspace/event"
+)
+
+// diffLines is how many files are listed one by one; more are folded into
+// directories.
+const diffLines = 60
+
+func newDiffCommand(a *app) *cobra.Command {
+	var req builder.DiffRequest
+	var arch string
+	var all bool
+	cmd := &cobra.Command{
+		Use:     "diff [A [B]]",
+		Short:   "Show by what two builds differ",
+		GroupID: groupLook,
+		Args:    words(0, 2),
+		Long: `Show by what build B differs from build A: packages, files, kernel arguments,
+image.json, sizes. B is the latest when it is left out, A the one before B. A and
+B are ids or tags. A commit that is gone from the cache is brought back from the
+build's archive.
+
+Of a changed file it says what: content, mode, owner, xattrs, target of a link,
+type. Many files are folded into directories; --all lists each.
+
+With --output json it is one object: from and to (build, arch, version,
+timestamp, commit, linux, config), packages [{name, change, from, to}], files
+[{path, change, what, from, to}], kargs [{platform, added, removed}], image [{key,
+from, to}], sizes [{name, from, to}] in bytes, notes. Parts that were not asked
+for are not in it; a part without differences is [].` +
+			exitHelp(exitOK, exitFailed, exitUsage, exitNoWorkspace, exitLocked, exitMissing, exitNoSpace, exitCancelled),
+		RunE: func(cmd *cobra.Command, list []string) error {
+			switch len(list) {
+			case 2:
+				req.From, req.To = list[0], list[1]
+			case 1:
+				req.From = list[0]
+			}
+			return a.runDiff(cmd.Context(), req, diffView{arch: arch, all: all})
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&req.Packages, "packages", false, "only packages (and what else is asked for)")
+	f.BoolVar(&req.Files, "files", false, "only files")
+	f.BoolVar(&req.Kargs, "kargs", false, "only kernel arguments")
+	f.BoolVar(&req.Image, "image-config", false, "only image.json")
+	f.BoolVar(&req.Sizes, "sizes", false, "only sizes")
+	f.BoolVar(&all, "all", false, "list every file")
+	f.StringVar(&arch, "arch", "", "the builds for `ARCH` (default: this machine's)")
+	cmd.ValidArgsFunction = a.completeBuilds
+	return cmd
+}
+
+// diffView is how a diff is shown.
+type diffView struct {
+	arch string
+	all  bool
+}
+
+func (a *app) runDiff(ctx context.Context, req builder.DiffRequest, view diffView) error {
+	env, err := builder.NewEnv(builder.Env{
+		Dir: a.flags.dir, Version: buildVersion(), Job: "nosa diff", Now: a.now, Sink: noteSink{a}, NoWait: a.flags.noWait,
+	})
+	if err != nil {
+		return err
+	}
+	if view.arch != "" {
+		if env.Arch, err = workspace.FindArch(view.arch); err != nil {
+			return usageError{err}
+		}
+	}
+	syscall.Umask(0o022) // of what is brought back into the cache
+	d, err := builder.Diff(ctx, env, req)
+	if err != nil {
+		return err
+	}
+	if a.flags.output == "json" {
+		if err := json.NewEncoder(a.stdout).Encode(d); err != nil {
+			return fmt.Errorf("printing the differences: %w", err)
+		}
+		return nil
+	}
+	_, err = fmt.Fprint(a.stdout, diffText(d, view))
+	return err
+}
+
+// noteSink shows what a command without a job has to say meanwhile.
+type noteSink struct{ a *app }
+
+// Emit implements event.Sink.
+func (s noteSink) Emit(e event.Event) {
+	if e.Kind == event.Log && s.a.flags.output != "json" && !s.a.flags.quiet {
+		fmt.Fprintln(s.a.stderr, event.Clean(e.Text))
+	}
+}
