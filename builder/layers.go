@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"io/fs"
@@ -8,8 +9,44 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/nestos/nosa/builder/ostree"
 	"github.com/nestos/nosa/builder/tree"
+	"github.com/nestos/nosa/workspace/event"
 )
+
+// CommitOverlays commits each layer to a ref of its own, as nestos-assembler does.
+type CommitOverlays struct {
+	Names []string
+
+	composeStep
+}
+
+// Run implements Op.
+func (o *CommitOverlays) Run(ctx context.Context, env *Env, r *event.Reporter) error {
+	repo := env.Repo(r)
+	if err := repo.Init(ctx, ostree.BareUser); err != nil {
+		return err
+	}
+	b := o.build
+	for i, layer := range b.layers {
+		dir := env.Work("layers", fmt.Sprintf("%02d", i))
+		if err := writeLayer(layer, dir); err != nil {
+			return err
+		}
+		c, err := repo.Write(ctx, ostree.WriteRequest{Dir: dir, Time: b.config.Epoch, OwnerRoot: true, NoXattrs: true})
+		if err != nil {
+			return err
+		}
+		if err := repo.SetRef(ctx, layer.Name, c.Checksum); err != nil {
+			return err
+		}
+		if err := removeTree(dir); err != nil {
+			return fmt.Errorf("clearing a layer: %w", err)
+		}
+	}
+	env.Came("overlays", "%d layers", len(b.layers))
+	return nil
+}
 
 // writeLayer writes the files of a layer into dir, with the modes that they get
 // in the tree, for the layer's own commit.
