@@ -120,7 +120,7 @@ func runBuild(ctx context.Context, env *Env, req BuildRequest) error {
 		return err
 	}
 	if err := plan.Run(ctx, env); err != nil {
-		return err
+		return b.keepFailed(ctx, env, err)
 	}
 	id := b.id
 	if b.same != "" {

@@ -195,6 +195,13 @@ func (o *PruneCache) Run(ctx context.Context, env *Env, r *event.Reporter) error
 	}
 	o.state.say("cache", t.Victims)
 	o.state.freed += int64(t.Freed) - victimBytes(t.Victims)
+	failed, err := dropFailed(env.WS, 0)
+	if err != nil {
+		return err
+	}
+	if o.state.freed += failed; failed > 0 {
+		r.Info("trees of failed builds: " + event.Bytes(failed).String())
+	}
 	if t.Needed {
 		r.Info(fmt.Sprintf("the cache holds %s, more than its limit of %s: the newest build needs the rest", t.Bytes-t.Freed, t.Limit))
 	}

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"debug/elf"
 	"fmt"
 	"os"
 	"slices"
@@ -40,8 +41,8 @@ const TerminalCommand = "sandbox-terminal"
 // that takes no notice of Ctrl-C; and a shell could not take the terminal from a process group that
 // its pid namespace does not know.
 func (s Sandbox) AttachTerminal(ctx context.Context, a proc.Attached) error {
-	if s.Shim == "" {
-		return s.Attach(ctx, a)
+	if !isStatic(s.Shim) {
+		return s.Attach(ctx, a) // without jobs
 	}
 	shim, err := os.Open(s.Shim)
 	if err != nil {
@@ -52,6 +53,16 @@ func (s Sandbox) AttachTerminal(ctx context.Context, a proc.Attached) error {
 	a.ExtraFiles = append(slices.Clone(a.ExtraFiles), shim)
 	a.Args = append([]string{"/proc/self/fd/" + strconv.Itoa(fd), TerminalCommand, strconv.Itoa(fd)}, argv...)
 	return named(s.Attach(ctx, a), argv)
+}
+
+// isStatic says if a program needs no loader, which a tree may lack.
+func isStatic(name string) bool {
+	f, err := elf.Open(name)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return !slices.ContainsFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
 }
 
 // TerminalShim becomes the program of args[1:] inside the sandbox, as the leader of a session whose

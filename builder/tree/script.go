@@ -142,22 +142,13 @@ func (t Tree) script(ctx context.Context, r root, script Script) error {
 		return fmt.Errorf("preparing %s: %w", script.Title, err)
 	}
 	defer os.RemoveAll(dir)
-	if err := os.WriteFile(filepath.Join(dir, "trap"), []byte(lineTrap), 0o600); err != nil {
-		return fmt.Errorf("preparing %s: %w", script.Title, err)
-	}
-	name, err := r.place(scriptName[1:])
+	name, box, err := t.stage(r, script, dir)
 	if err != nil {
 		return err
 	}
-	if err := r.put(name, strings.NewReader(script.Text), owner{mode: 0o755}); err != nil {
-		return err
-	}
-	box := t.box()
-	box.Binds = []sandbox.Bind{{Source: dir, Target: reportDir, Writable: true}}
-	box.Env = []string{"BASH_ENV=" + reportDir + "/trap"}
 	t.Report.Line("running " + script.Title + " " + script.Origin)
-	err = box.Run(ctx, proc.Cmd{Args: []string{"/" + name}, Line: t.Report.Line})
-	if removing := r.removeAll(name); err == nil {
+	err = box.Run(ctx, proc.Cmd{Args: []string{name}, Line: t.Report.Line})
+	if removing := r.removeAll(name[1:]); err == nil {
 		return removing
 	}
 	if ctx.Err() != nil {
@@ -167,6 +158,37 @@ func (t Tree) script(ctx context.Context, r root, script Script) error {
 	noted, _ := os.ReadFile(filepath.Join(dir, "line")) // absent: not bash, or exit was called
 	failed.Line, failed.Source = failingLine(script.Text, noted, err)
 	return failed
+}
+
+// Stage puts a script into the tree for a person who wants to see it fail, and gives its path there
+// and the sandbox in which Scripts runs it. dir is a directory of the host for what it reports.
+func (t Tree) Stage(script Script, dir string) (string, sandbox.Sandbox, error) {
+	r, err := t.open()
+	if err != nil {
+		return "", sandbox.Sandbox{}, err
+	}
+	defer r.close()
+	return t.stage(r, script, dir)
+}
+
+// Sandbox is the one in which the tree's own programs run.
+func (t Tree) Sandbox() sandbox.Sandbox { return t.box() }
+
+func (t Tree) stage(r root, script Script, dir string) (string, sandbox.Sandbox, error) {
+	box := t.box()
+	if err := os.WriteFile(filepath.Join(dir, "trap"), []byte(lineTrap), 0o600); err != nil {
+		return "", box, fmt.Errorf("preparing %s: %w", script.Title, err)
+	}
+	name, err := r.place(scriptName[1:])
+	if err != nil {
+		return "", box, err
+	}
+	if err := r.put(name, strings.NewReader(script.Text), owner{mode: 0o755}); err != nil {
+		return "", box, err
+	}
+	box.Binds = []sandbox.Bind{{Source: dir, Target: reportDir, Writable: true}}
+	box.Env = []string{"BASH_ENV=" + reportDir + "/trap"}
+	return "/" + name, box, nil
 }
 
 // scriptName is what a script is called while it runs.

@@ -19,6 +19,7 @@ import (
 type jobsOptions struct {
 	follow string
 	cancel string
+	shell  string
 }
 
 func newJobsCommand(a *app) *cobra.Command {
@@ -27,13 +28,31 @@ func newJobsCommand(a *app) *cobra.Command {
 		Use:     "jobs",
 		Short:   "List, follow and cancel the workspace's jobs",
 		GroupID: groupLook,
-		Args:    words(0, 0),
-		Long:    "List the jobs of this workspace, newest first: what runs, and how the others ended.\nAn ID may be shortened to its start or its last four digits." + exitHelp(exitOK, exitFailed, exitNoWorkspace),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.runJobs(cmd.Context(), o) },
+		Args: func(cmd *cobra.Command, list []string) error {
+			if o.shell != "" && cmd.ArgsLenAtDash() == 0 {
+				return nil
+			}
+			return words(0, 0)(cmd, list)
+		},
+		Long: `List the jobs of this workspace, newest first: what runs, and how the others ended.
+An ID may be shortened to its start or its last four digits.
+
+--shell opens a shell in the tree that a failed build has left, as the programs of
+the failed step saw it: the same environment, no network, the script that failed
+in its place (try sh -x). What is changed there is lost at the end, so it can be
+tried again and again. With -- COMMAND… that runs instead of a shell. The last
+three such trees stay, until nosa prune --cache or nosa clean.` + exitHelp(exitOK, exitFailed, exitUsage, exitNoWorkspace),
+		RunE: func(cmd *cobra.Command, argv []string) error {
+			if o.shell != "" {
+				return a.shellOfJob(cmd.Context(), o.shell, argv)
+			}
+			return a.runJobs(cmd.Context(), o)
+		},
 	}
 	cmd.Flags().StringVar(&o.follow, "follow", "", "show the events of the job `ID` until it ends")
 	cmd.Flags().StringVar(&o.cancel, "cancel", "", "ask the job `ID` to end")
-	cmd.MarkFlagsMutuallyExclusive("follow", "cancel")
+	cmd.Flags().StringVar(&o.shell, "shell", "", "open a shell where the build `ID` failed")
+	cmd.MarkFlagsMutuallyExclusive("follow", "cancel", "shell")
 	return cmd
 }
 

@@ -65,7 +65,7 @@ func legacyTable() []legacyRow {
 		{"tag delete", "--tag= --all", same, ""},
 		{"tag update, tag delete, tag list", "--workdir=", spelled, "--directory"},
 
-		{"shell", "", later, "until then: ostree --repo=cache/repo checkout -U COMMIT DIR, with the commit of nosa list"},
+		{"shell", "", same, ""},
 
 		{"compress, decompress, uncompress", "", same, ""},
 		{"compress", "--build= --artifact= --compressor= --mode= --fast", same, ""},

@@ -37,6 +37,7 @@ type stageRun struct {
 	request any          // what the worker gets, as JSON
 	fences  []proc.Fence // none: the strongest that can be had
 	history workspace.History
+	console *console // of a program that talks to the person; nil is none
 }
 
 // runStage runs one stage as a job: it starts the worker behind a fence, shows
@@ -63,11 +64,11 @@ func (a *app) runStage(ctx context.Context, s stageRun) error {
 	defer func() { _ = j.Close() }()
 	runtime.LockOSThread() // the worker's parent-death signal is tied to this thread
 	defer runtime.UnlockOSThread()
-	cmd, fence, err := a.startWorker(j, s.fences)
+	cmd, fence, err := a.startWorker(j, s)
 	if err != nil {
 		return err
 	}
-	w := follower{app: a, job: j, init: cmd, exited: make(chan struct{})}
+	w := follower{app: a, job: j, init: cmd, exited: make(chan struct{}), console: s.console}
 	go func() { _ = cmd.Wait(); close(w.exited) }()
 	r := newRenderer(a, s.name)
 	r.watchLog(j.Dir)
@@ -78,13 +79,13 @@ func (a *app) runStage(ctx context.Context, s stageRun) error {
 	if err != nil {
 		return err
 	}
-	if last.Kind == event.Fail {
+	if last.Kind == event.Fail || last.Code != exitOK {
 		return stageFailed{last}
 	}
 	return nil
 }
 
-func (a *app) startWorker(j *job.Job, fences []proc.Fence) (*exec.Cmd, proc.Fence, error) {
+func (a *app) startWorker(j *job.Job, s stageRun) (*exec.Cmd, proc.Fence, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, "", fmt.Errorf("finding nosa's own executable: %w", err)
@@ -98,9 +99,12 @@ func (a *app) startWorker(j *job.Job, fences []proc.Fence) (*exec.Cmd, proc.Fenc
 		cmd := exec.Command(self, initCommand, j.Dir) //nolint:noctx // its end is the cancel file's, then SIGKILL
 		cmd.Env = append(os.Environ(), "NOSA_JOB="+string(j.Info.ID))
 		cmd.Stdout, cmd.Stderr = log, log // a panic must not be lost
+		if s.console != nil {
+			s.console.give(cmd)
+		}
 		cmd.ExtraFiles = []*os.File{j.LockFile()}
 		return cmd
-	}, fences...)
+	}, s.fences...)
 }
 
 // follower is the client's side of a running job.
@@ -109,6 +113,23 @@ type follower struct {
 	job    *job.Job
 	init   *exec.Cmd     // the worker's; everything ends with it
 	exited chan struct{} // closed when init has ended
+
+	console *console // of a job that has one
+}
+
+// show shows an event. When the program of a job with a console begins, the terminal is the program's,
+// and of the job nothing is said any more but that it failed.
+func (f follower) show(r *renderer, e event.Event) {
+	switch {
+	case f.console == nil, e.Kind == event.Fail, e.Kind == event.Log:
+		if e.Kind == event.Fail && f.console != nil {
+			f.console.close()
+		}
+		r.show(e)
+	case e.Kind == event.Step && e.Step == builder.ShellStep:
+		r.erase()
+		f.console.begin()
+	}
 }
 
 func (f follower) kill() { _ = f.init.Process.Kill() }
@@ -136,7 +157,7 @@ func (f follower) follow(ctx context.Context, r *renderer) (event.Event, error) 
 				return last, <-followed
 			}
 			last = e
-			r.show(e)
+			f.show(r, e)
 		case <-r.tick():
 			r.redraw()
 		case <-done:

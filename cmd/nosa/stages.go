@@ -30,6 +30,7 @@ func stages() map[string]stageFunc {
 		"prune":               builderStage(builder.Prune),
 		"verify":              builderStage(builder.Verify),
 		"compress":            builderStage(builder.Compress),
+		"shell":               stageShell,
 		"decompress":          builderStage(builder.Compress),
 	}
 }

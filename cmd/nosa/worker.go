@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -95,6 +96,10 @@ func (a *app) work(ctx context.Context, dir string) int {
 	if err == nil {
 		journal.Emit(event.Event{Kind: event.Finish, MS: ms})
 		return exitOK
+	}
+	if ended, ok := errors.AsType[programEnded](err); ok {
+		journal.Emit(event.Event{Kind: event.Finish, MS: ms, Code: ended.code})
+		return ended.code
 	}
 	fail := failEvent(err, journal, w.workspace())
 	fail.MS = ms

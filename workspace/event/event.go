@@ -25,7 +25,7 @@ const (
 	Progress Kind = "progress" // Done of Total Unit in Step
 	Log      Kind = "log"      // something a person should see; Level, Text
 	Artifact Kind = "artifact" // a file of the result; Path below the workspace
-	Finish   Kind = "finish"   // the job succeeded; Code is 0, MS its duration
+	Finish   Kind = "finish"   // the job succeeded; MS is its duration, Code 0 or, of a job that ran a program for a person, that program's
 	Fail     Kind = "fail"     // the job failed; Code, Text, Path, Hint
 )
 
