@@ -51,7 +51,7 @@ func TestProbe(t *testing.T) {
 			"aborts",
 			Prober{Device: device},
 			native(), "echo 'qemu: error: failed to set MSR 0x10a to 0x69' >&2; exit 134",
-			Choice{TCG, "KVM is there but does not work: qemu-system: exit status 134: qemu: error: failed to set MSR 0x10a to 0x69"},
+			Choice{TCG, "KVM is there but does not work: qemu-system: exit status 134 (SIGABRT): qemu: error: failed to set MSR 0x10a to 0x69"},
 		},
 		{"hangs", Prober{Device: device}, native(), "exec sleep 60", Choice{TCG, "KVM is there but does not work: guest code did not run within 3s"}},
 		{"switched off", Prober{Device: device, NoKVM: true}, native(), "exit 1", Choice{TCG, "KVM is switched off by the environment"}},
