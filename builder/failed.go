@@ -151,15 +151,15 @@ func dropOneFailed(dir string) (int64, error) {
 	if inUse || err != nil {
 		return 0, err
 	}
-	size := treeSize(dir)
+	size := sizeBelow(dir)
 	if err := removeTree(dir); err != nil {
 		return 0, fmt.Errorf("removing a failed tree: %w", err)
 	}
 	return size, nil
 }
 
-// treeSize is the size of the files below a directory, in bytes.
-func treeSize(dir string) (sum int64) {
+// sizeBelow is the size of the files below a directory, in bytes.
+func sizeBelow(dir string) (sum int64) {
 	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return nil //nolint:nilerr // it is a number for people
