@@ -90,7 +90,8 @@ func (s *stage) symlink(i Inode, target string) error {
 }
 
 // link makes a file that shares its inode with src; where the kernel refuses (another filesystem,
-// a foreign owner, too many links) it is a copy, which has none of the attributes to drop.
+// a foreign owner, too many links) it is a copy, with the attributes to drop, since an inode that
+// once had one is not the same to the byte (ext4 leaves the magic number of the list).
 func (s *stage) link(src string, i Inode) error {
 	err := os.Link(src, s.at(i.Path))
 	if err == nil {
@@ -103,7 +104,12 @@ func (s *stage) link(src string, i Inode) error {
 	if err := copyFile(src, s.at(i.Path)); err != nil {
 		return err
 	}
-	i.DropXattrs = nil
+	for _, name := range i.DropXattrs {
+		if err := copyXattr(src, s.at(i.Path), name); err != nil {
+			i.DropXattrs = nil // this filesystem has none
+			break
+		}
+	}
 	return s.add(i)
 }
 
@@ -127,7 +133,8 @@ func setTime(name string, seconds int64) error {
 	return nil
 }
 
-// copyFile copies content only, as a reflink where that works: mode and attributes are in the list of inodes.
+// copyFile copies content, as a reflink where that works, and permissions, since programs of the
+// deployment are run from it; owner and attributes are in the list of inodes.
 func copyFile(src, dst string) (err error) {
 	from, err := os.Open(src)
 	if err != nil {
@@ -143,11 +150,31 @@ func copyFile(src, dst string) (err error) {
 			err = fmt.Errorf("writing %s: %w", dst, closeErr)
 		}
 	}()
+	info, err := from.Stat()
+	if err != nil {
+		return fmt.Errorf("laying out: %w", err)
+	}
+	if err := to.Chmod(info.Mode().Perm()); err != nil {
+		return fmt.Errorf("laying out: %w", err)
+	}
 	if unix.IoctlFileClone(int(to.Fd()), int(from.Fd())) == nil {
 		return nil
 	}
 	if _, err := io.Copy(to, from); err != nil {
 		return fmt.Errorf("copying %s to %s: %w", src, dst, err)
+	}
+	return nil
+}
+
+// copyXattr copies an extended attribute.
+func copyXattr(src, dst, name string) error {
+	value := make([]byte, 64<<10) // XATTR_SIZE_MAX
+	n, err := unix.Lgetxattr(src, name, value)
+	if err == nil {
+		err = unix.Lsetxattr(dst, name, value[:n], 0)
+	}
+	if err != nil {
+		return fmt.Errorf("copying %s of %s: %w", name, src, err)
 	}
 	return nil
 }
