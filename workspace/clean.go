@@ -87,6 +87,10 @@ func (w *Workspace) clean(o CleanOptions) (Cleaned, error) {
 			}
 		}
 	}
+	// Before the index forgets what then cannot be moved.
+	if err := os.MkdirAll(w.trashDir(), 0o755); err != nil {
+		return Cleaned{}, fmt.Errorf("cleaning: %w", err)
+	}
 	if err := w.writeCleaned(&x, o.Now); err != nil {
 		return Cleaned{}, err
 	}

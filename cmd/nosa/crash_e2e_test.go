@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nestos/nosa/builder"
 	"github.com/nestos/nosa/workspace"
 	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/job"
@@ -35,6 +36,7 @@ type crash struct {
 	target string            // what is built: qemu, or ostree for no image
 	edits  int               // of the overlay, modulo len(states)
 	want   map[int]string    // commit by state of the overlay
+	images map[string]string // sha256 of the image by commit and id, which is in it
 	steps  []string          // of a build, in order
 	took   map[string]int64  // milliseconds by step, of an undisturbed build
 	known  map[string]string // sha256 of files in builds/, by path and stamp
@@ -51,11 +53,11 @@ func newCrash(t *testing.T, target string) *crash {
 
 func newCrashIn(t *testing.T, dir, target string) *crash {
 	t.Helper()
-	c := &crash{nosa: tiny{Images: target != "ostree", Dir: dir}.workspace(t), t: t, target: target, want: map[int]string{}, took: map[string]int64{}, known: map[string]string{}}
+	c := &crash{nosa: tiny{Images: target != "ostree", Dir: dir}.workspace(t), t: t, target: target, want: map[int]string{}, images: map[string]string{}, took: map[string]int64{}, known: map[string]string{}}
 	c.saved = c.dir + ".saved"
 	shell(t, c.dir, "mkdir -p tmp/work && cp -a . "+c.saved)
 	c.run(0, "build", "-q", "--version", crashVersion, target)
-	c.want[0] = c.meta("latest").Commit
+	c.assertOutcome()
 	for _, e := range journal(t, lastJob(t, c.dir)) {
 		if e.Kind == event.Step && e.State == event.Done {
 			c.steps = append(c.steps, e.Step)
@@ -280,22 +282,34 @@ func (c *crash) recover() {
 	}
 	c.assertWhole()
 	c.assertIndexed()
-	m := c.meta("latest")
-	if c.want[c.edits] == "" {
-		c.want[c.edits] = m.Commit // of a warm build; the others must come to the same
-	}
-	if m.Commit != c.want[c.edits] {
-		c.t.Errorf("the next build has commit %s, want %s", m.Commit, c.want[c.edits])
-	}
-	if _, ok := m.Images[c.target]; !ok && c.target != workspaceOnly {
-		c.t.Errorf("the next build has no %s image", c.target)
-	}
+	c.assertOutcome()
 	if left := c.leftovers(); len(left) > 0 {
 		c.t.Errorf("files left over: %v", left)
 	}
 }
 
-const workspaceOnly = "ostree"
+// assertOutcome checks what the newest build came to: the commit that belongs to
+// the state of the overlay, and an image with the bytes that belong to the commit.
+func (c *crash) assertOutcome() {
+	c.t.Helper()
+	m := c.meta("latest")
+	if c.want[c.edits] == "" {
+		c.want[c.edits] = m.Commit
+	}
+	if m.Commit != c.want[c.edits] {
+		c.t.Errorf("the commit is %s, want %s", m.Commit, c.want[c.edits])
+	}
+	if c.target == builder.TargetOSTree {
+		return
+	}
+	key := m.Commit + " " + m.BuildID
+	if c.images[key] == "" {
+		c.images[key] = m.Images[c.target].SHA256
+	}
+	if got := m.Images[c.target].SHA256; got != c.images[key] || got == "" {
+		c.t.Errorf("the %s image has sha256 %q, want %q", c.target, got, c.images[key])
+	}
+}
 
 // assertIndexed compares builds/ with its index.
 func (c *crash) assertIndexed() {

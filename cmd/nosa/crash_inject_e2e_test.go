@@ -50,13 +50,7 @@ func (c *crash) inject(rule traceRule) injected {
 func (c *crash) assertResult() {
 	c.t.Helper()
 	c.assertIndexed()
-	m := c.meta("latest")
-	if m.Commit != c.want[c.edits] {
-		c.t.Errorf("commit %s, want %s", m.Commit, c.want[c.edits])
-	}
-	if _, ok := m.Images[c.target]; !ok && c.target != workspaceOnly {
-		c.t.Errorf("no %s image", c.target)
-	}
+	c.assertOutcome()
 }
 
 // calls records the calls of an undisturbed build.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/nestos/nosa/builder"
@@ -75,6 +76,7 @@ func exitRules() []rule {
 		{as[doc.Diagnostics], exitConfig, ""},
 		{builder.IsConfigError, exitConfig, ""},
 		{as[*builder.NotFetchedError], exitConfig, "nosa fetch"},
+		{is(syscall.EROFS), exitFailed, "builds/, cache/ and tmp/ must be writable: mount their filesystem rw, or make a workspace elsewhere"},
 		{is(job.ErrNotFound), exitFailed, "nosa jobs lists them"},
 	}
 }
