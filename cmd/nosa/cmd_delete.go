@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -144,15 +143,11 @@ func (a *app) listDeleted() error {
 		fmt.Fprintln(a.stderr, "No deleted builds.")
 		return nil
 	}
-	tw := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "ID\tSIZE\tDELETED\tUNTIL")
+	rows := [][]string{{"ID", "SIZE", "DELETED", "UNTIL"}}
 	for _, d := range list {
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", event.Clean(d.ID), event.Bytes(d.Bytes), local(d.Deleted), local(d.Expires))
+		rows = append(rows, []string{event.Clean(d.ID), event.Bytes(d.Bytes).String(), local(d.Deleted), local(d.Expires)})
 	}
-	if err := tw.Flush(); err != nil {
-		return fmt.Errorf("printing builds: %w", err)
-	}
-	return nil
+	return a.printTable(rows)
 }
 
 // local is a time as people read it, in their zone.

@@ -5,10 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 
-	"github.com/charmbracelet/x/ansi"
 	"github.com/spf13/cobra"
 
 	"github.com/nestos/nosa/workspace"
@@ -98,9 +96,7 @@ func (a *app) printJobs(list []job.Status) error {
 		fmt.Fprintln(a.stderr, "No jobs yet.")
 		return nil
 	}
-	var table strings.Builder
-	tw := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "ID\tSTATE\tTIME\tBY\tSAYS")
+	rows := [][]string{{"ID", "STATE", "TIME", "BY", "SAYS"}}
 	for _, st := range list {
 		took := time.Duration(st.Last.MS) * time.Millisecond
 		if st.State == job.Running {
@@ -110,19 +106,9 @@ func (a *app) printJobs(list []job.Status) error {
 		if st.State == job.Failed && st.Last.Code == exitCancelled {
 			state = "cancelled"
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", st.Info.ID, state, took.Round(time.Second), st.Info.User, lastWords(st.Last))
+		rows = append(rows, []string{string(st.Info.ID), state, took.Round(time.Second).String(), st.Info.User, lastWords(st.Last)})
 	}
-	if err := tw.Flush(); err != nil {
-		return fmt.Errorf("printing jobs: %w", err)
-	}
-	for line := range strings.Lines(table.String()) {
-		line = strings.TrimRight(line, " \n")
-		if a.outWidth > 0 {
-			line = ansi.Truncate(line, a.outWidth, "…")
-		}
-		fmt.Fprintln(a.stdout, line)
-	}
-	return nil
+	return a.printTable(rows)
 }
 
 // lastWords is what a job's last event tells in a table: one line.

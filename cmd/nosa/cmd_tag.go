@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -241,19 +240,11 @@ func (a *app) printTags(list []workspace.Tag) error {
 		}
 		return nil
 	}
-	var table strings.Builder
-	tw := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "NAME\tBUILD\tCREATED\tDESCRIPTION")
+	rows := [][]string{{"NAME", "BUILD", "CREATED", "DESCRIPTION"}}
 	for _, t := range list {
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", event.Clean(t.Name), event.Clean(t.Target), event.Clean(t.Created), event.Clean(t.Description))
+		rows = append(rows, []string{event.Clean(t.Name), event.Clean(t.Target), event.Clean(t.Created), event.Clean(t.Description)})
 	}
-	if err := tw.Flush(); err != nil {
-		return fmt.Errorf("printing tags: %w", err)
-	}
-	for line := range strings.Lines(table.String()) {
-		fmt.Fprintln(a.stdout, strings.TrimRight(line, " \n"))
-	}
-	return nil
+	return a.printTable(rows)
 }
 
 // completeTags completes the names of tags.

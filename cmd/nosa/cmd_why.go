@@ -9,10 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
-	"github.com/charmbracelet/x/ansi"
 	"github.com/spf13/cobra"
 
 	"github.com/nestos/nosa/builder"
@@ -84,26 +82,15 @@ func (a *app) printWhy(steps []whyStep) error {
 		}
 		return nil
 	}
-	var table strings.Builder
-	tw := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+	var rows [][]string
 	for _, s := range steps {
 		took := ""
 		if s.State != "skip" {
 			took = (time.Duration(s.MS) * time.Millisecond).Round(100 * time.Millisecond).String()
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", s.Step, s.State, took, event.Clean(s.Reason))
+		rows = append(rows, []string{s.Step, s.State, took, event.Clean(s.Reason)})
 	}
-	if err := tw.Flush(); err != nil {
-		return fmt.Errorf("printing steps: %w", err)
-	}
-	for line := range strings.Lines(table.String()) {
-		line = strings.TrimRight(line, " \n")
-		if a.outWidth > 0 {
-			line = ansi.Truncate(line, a.outWidth, "…")
-		}
-		fmt.Fprintln(a.stdout, line)
-	}
-	return nil
+	return a.printTable(rows)
 }
 
 // whyJournal finds the journal of a build's job: of the newest job, or of the
