@@ -340,7 +340,8 @@ func (c *crash) assertIndexed() {
 }
 
 // leftovers are the files that are nobody's after a build that went well: all
-// of tmp/ but the jobs, and what a build or an index is not made of.
+// of tmp/ but the jobs and the trees of failed builds, and what a build or an
+// index is not made of.
 func (c *crash) leftovers() []string {
 	var left []string
 	files := map[string]bool{".lock": true, ".history.jsonl": true, "builds.json": true, "latest": true}
@@ -354,7 +355,7 @@ func (c *crash) leftovers() []string {
 		names, _ := filepath.Glob(filepath.Join(c.dir, pattern))
 		for _, name := range names {
 			rel, _ := filepath.Rel(c.dir, name)
-			if rel != "tmp/jobs" && rel != "tmp/work" && !strings.HasSuffix(rel, ".lock") && !strings.HasPrefix(rel, "builds/.trash/") {
+			if rel != "tmp/jobs" && rel != "tmp/work" && rel != "tmp/failed" && !strings.HasSuffix(rel, ".lock") && !strings.HasPrefix(rel, "builds/.trash/") {
 				left = append(left, rel)
 			}
 		}
