@@ -196,7 +196,7 @@ func TestSparseFileHasHoles(t *testing.T) {
 
 // builtOnce is a workspace with build 1.2 and a tag, whose artifacts are these
 // files: type and content. The OS container is "ostree".
-func builtOnce(t *testing.T, files map[string][]byte) (*Env, *events) {
+func builtOnce(t testing.TB, files map[string][]byte) (*Env, *events) {
 	t.Helper()
 	dir := t.TempDir()
 	for _, name := range []string{"builds/1.2/x86_64", "src/config", "tmp/jobs", "cache"} {

@@ -93,7 +93,7 @@ func (j repackJob) space(info fs.FileInfo) event.Bytes {
 // compress gives the record of the compressed file, but for its path.
 func (j repackJob) compress(ctx context.Context, c Compressor, level int) (workspace.Artifact, error) {
 	a := j.artifact
-	p := &packing{in: j.in, out: j.out, level: level}
+	p := &packing{in: j.in, out: &eagerFile{file: j.out}, level: level}
 	if err := c.pack(ctx, p); err != nil {
 		return a, fmt.Errorf("compressing %s: %w", j.name, err)
 	}

@@ -3,6 +3,8 @@ package builder
 import (
 	"bytes"
 	"os"
+
+	"golang.org/x/sys/unix"
 )
 
 // sparseFile leaves holes where zeros are written. The file must be empty.
@@ -45,3 +47,25 @@ func (s *sparseFile) Write(p []byte) (int, error) {
 
 // finish gives the file its size.
 func (s *sparseFile) finish() error { return s.file.Truncate(s.at) }
+
+// eagerFile is a file whose content is on its way to the disk while more is
+// written, so that the flush at the end finds little to do.
+type eagerFile struct {
+	file    *os.File
+	at, out int64 // written; handed to the disk
+}
+
+// eagerStep is how much is handed to the disk at a time, in bytes.
+const eagerStep = 8 << 20
+
+// Write implements io.Writer.
+func (e *eagerFile) Write(p []byte) (int, error) {
+	n, err := e.file.Write(p)
+	e.at += int64(n)
+	if e.at-e.out >= eagerStep {
+		// Where it is not possible the flush does all.
+		_ = unix.SyncFileRange(int(e.file.Fd()), e.out, e.at-e.out, unix.SYNC_FILE_RANGE_WRITE)
+		e.out = e.at
+	}
+	return n, err
+}
