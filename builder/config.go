@@ -24,6 +24,9 @@ import (
 // layerPrefix begins the refs that stand for directories of overlay.d.
 const layerPrefix = "overlay/"
 
+// overridesLayerName is the ref of the user's overrides/rootfs.
+const overridesLayerName = layerPrefix + "nosa-overrides-rootfs"
+
 // Config is everything that is read from src/ before a stage begins.
 type Config struct {
 	Manifest  *manifest.Manifest
@@ -126,7 +129,7 @@ func (c *Config) layers(ws *workspace.Workspace) (doc.Diagnostics, error) {
 		})
 	}
 	if dirs, err := os.ReadDir(ws.OverrideRootfs()); err == nil && len(dirs) > 0 {
-		c.Overlays = append(c.Overlays, Overlay{Name: layerPrefix + "nosa-overrides-rootfs", Dir: ws.OverrideRootfs(), Override: true})
+		c.Overlays = append(c.Overlays, Overlay{Name: overridesLayerName, Dir: ws.OverrideRootfs(), Override: true})
 	}
 	for i := range c.Overlays {
 		o := &c.Overlays[i]

@@ -169,7 +169,7 @@ func (b *build) overridden() bool {
 		return true
 	}
 	for _, o := range b.config.Overlays {
-		if o.Name == layerPrefix+"nosa-overrides-rootfs" {
+		if o.Name == overridesLayerName {
 			return true
 		}
 	}

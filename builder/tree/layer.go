@@ -137,6 +137,16 @@ func readStatOverride(file string) (map[string]modeChange, error) {
 	return parseStatOverride(text)
 }
 
+// StatOverrideLine gives the line of the statoverride in a layer's directory that sets the mode of a
+// path, from 1; 0 is none.
+func StatOverrideLine(dir, name string) (int, error) {
+	overrides, err := readStatOverride(filepath.Join(dir, statOverride))
+	if err != nil {
+		return 0, fmt.Errorf("reading the modes of %s: %w", dir, err)
+	}
+	return overrides[strings.TrimPrefix(name, "/")].line, nil
+}
+
 // parseStatOverride reads ostree's format: "=MODE /path" sets, "MODE /path" adds bits. MODE is
 // decimal; an octal one, recognised by its leading zero, is refused because ostree would read it as
 // decimal and set something else.

@@ -61,7 +61,7 @@ nosa check.`,
 	)
 	root.AddCommand(newMetaCommand(a), newCompressCommand(a), newDecompressCommand(a), newVerifyCommand(a), newDiffCommand(a))
 	root.AddCommand(newPruneCommand(a), newTagCommand(a), newDeleteCommand(a), newUndeleteCommand(a))
-	root.AddCommand(newShellCommand(a))
+	root.AddCommand(newShellCommand(a), newBlameCommand(a))
 	root.SetHelpCommandGroupID(groupLook)
 	root.SetCompletionCommandGroupID(groupLook)
 	root.InitDefaultCompletionCmd()
