@@ -115,7 +115,11 @@ func runStep(ctx context.Context, s Step, env *Env) error {
 	}
 	took := env.Now().Sub(start)
 	text, why := env.outcome(s.Name)
-	env.Sink.Emit(event.Event{Kind: event.Step, Step: s.Name, State: event.Done, MS: took.Milliseconds(), Text: text, Reason: why})
+	done := event.Event{Kind: event.Step, Step: s.Name, State: event.Done, MS: took.Milliseconds(), Text: text, Reason: why}
+	if env.fallen(s.Name) {
+		done.Level = event.Error
+	}
+	env.Sink.Emit(done)
 	env.remember(s.Name, took)
 	return nil
 }
@@ -126,6 +130,7 @@ type outcomes struct {
 	texts   map[string]string
 	reasons map[string]string
 	times   map[string]time.Duration
+	bad     map[string]bool
 }
 
 // Came sets the few words that stand beside a finished step.
@@ -146,6 +151,22 @@ func (e *Env) Because(step, reason string) {
 		e.outcomes.reasons = map[string]string{}
 	}
 	e.outcomes.reasons[step] = reason
+}
+
+// Fell says that a step, although it went to its end, found something wrong.
+func (e *Env) Fell(step string) {
+	e.outcomes.mu.Lock()
+	defer e.outcomes.mu.Unlock()
+	if e.outcomes.bad == nil {
+		e.outcomes.bad = map[string]bool{}
+	}
+	e.outcomes.bad[step] = true
+}
+
+func (e *Env) fallen(step string) bool {
+	e.outcomes.mu.Lock()
+	defer e.outcomes.mu.Unlock()
+	return e.outcomes.bad[step]
 }
 
 func (e *Env) outcome(step string) (text, reason string) {

@@ -236,6 +236,9 @@ func (s verifying) done(env *Env) {
 	s.v.mu.Lock()
 	defer s.v.mu.Unlock()
 	state := s.v.rows[s.row].State
+	if state == VerifiedFailed {
+		env.Fell(s.step)
+	}
 	if state != VerifiedOK {
 		state = strings.ToUpper(state)
 	}

@@ -283,6 +283,7 @@ func (w *treeWriter) object(n *node, fill func(f *os.File) error) error {
 
 // put stages an object unless it is there or staged already.
 func (w *treeWriter) put(name string, perm os.FileMode, fill func(f *os.File) error) error {
+	temp := strings.ReplaceAll(strings.TrimPrefix(name, "objects/"), "/", "")
 	w.mu.Lock()
 	_, staged := w.ready[name]
 	if !staged {
@@ -290,13 +291,13 @@ func (w *treeWriter) put(name string, perm os.FileMode, fill func(f *os.File) er
 			w.mu.Unlock()
 			return nil
 		}
-		w.ready[name] = strings.ReplaceAll(strings.TrimPrefix(name, "objects/"), "/", "")
+		w.ready[name] = temp
 	}
 	w.mu.Unlock()
 	if staged {
 		return nil
 	}
-	f, err := os.OpenFile(filepath.Join(w.stage, w.ready[name]), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(filepath.Join(w.stage, temp), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}

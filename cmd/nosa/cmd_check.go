@@ -124,6 +124,9 @@ func (c *checker) boots(ctx context.Context, req checkRequest) error {
 		if !ok {
 			return hinted{fmt.Errorf("build %s has no %s image", id, kind), "nosa buildextend-" + kind + " --build " + id}
 		}
+		if artifact.UncompressedSHA256 != "" {
+			return hinted{fmt.Errorf("%s is compressed", artifact.Path), "nosa decompress --build " + id + " --artifact " + kind}
+		}
 		for _, fw := range firmwares(kind, req.Firmware, c.env.Arch) {
 			ok, err := c.boot(ctx, facts, target{kind, artifact, fw})
 			if err != nil {

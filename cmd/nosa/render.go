@@ -121,7 +121,11 @@ func (r *renderer) step(e event.Event) {
 	case event.Done:
 		r.drop(e.Step)
 		if !r.a.flags.quiet {
-			r.line(r.a.stderr, r.paint(green, "✓")+" "+r.columns(r.title(e.Step), e.Text, duration(e.MS)))
+			mark := r.paint(green, "✓")
+			if e.Level == event.Error {
+				mark = r.paint(red, "✗")
+			}
+			r.line(r.a.stderr, mark+" "+r.columns(r.title(e.Step), e.Text, duration(e.MS)))
 		}
 	case event.Unknown:
 	}
