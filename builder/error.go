@@ -10,7 +10,7 @@ import (
 // HintError is an error with the next step to take, for the person.
 type HintError struct {
 	Err  error
-	Hint string
+	Hint string // several are a line each
 }
 
 // Error is the cause's text; who prints it adds the hint.

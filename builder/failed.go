@@ -61,11 +61,11 @@ func (b *build) keepFailed(ctx context.Context, env *Env, failure error) error {
 		env.Reporter(step.Step).Info("the tree is not kept: " + err.Error())
 		return failure
 	}
-	look := "nosa jobs --shell " + env.Job
+	look := "nosa jobs --shell " + env.Job + " opens a shell in the tree as it is"
 	if next := NextStep(failure); next != "" {
-		return hint(failure, next+"; to try it in the tree: "+look)
+		look = next + "\n" + look
 	}
-	return hint(failure, "look around in the tree: "+look)
+	return hint(failure, look)
 }
 
 func (b *build) moveFailed(env *Env, record FailedTree) error {

@@ -62,7 +62,7 @@ func TestKeepFailed(t *testing.T) {
 	}
 
 	got := fail("job-1", &StepError{"scripts", script})
-	if h, ok := errors.AsType[*HintError](got); !ok || h.Hint != "correct the script at that line; to try it in the tree: nosa jobs --shell job-1" {
+	if h, ok := errors.AsType[*HintError](got); !ok || h.Hint != "correct the script at that line\nnosa jobs --shell job-1 opens a shell in the tree as it is" {
 		t.Errorf("hint: %+v", got)
 	}
 	f, err := readFailed(ws, "job-1")

@@ -124,8 +124,10 @@ func (r *renderer) fail(e event.Event) {
 		r.line(r.a.stderr, excerpt)
 	}
 	r.lastOutput(e)
-	if e.Hint != "" {
-		r.say("  next: ", e.Hint)
+	label := "  next: "
+	for hint := range strings.Lines(e.Hint) {
+		r.say(label, strings.TrimSuffix(hint, "\n"))
+		label = "        "
 	}
 	if log := r.logFile(); log != "" && e.Reason != "" && !r.a.flags.quiet {
 		r.line(r.a.stderr, "  log:  "+log)

@@ -208,7 +208,7 @@ func shellOfFailed(t *testing.T, n nosa) {
 	manifest := filepath.Join(n.dir, "src/config/manifest.yaml")
 	shell(t, n.dir, `printf '%s\n' '  - |' '    #!/bin/sh' '    set -eu' '    echo half >/usr/share/tiny/half' '    cat /usr/share/tiny/absent' >>`+manifest)
 	out := n.run(1, "build", "ostree")
-	m := regexp.MustCompile(`next: .*nosa jobs --shell (\S+)`).FindStringSubmatch(out)
+	m := regexp.MustCompile(`(?m)^        nosa jobs --shell (\S+) opens a shell in the tree as it is$`).FindStringSubmatch(out)
 	if m == nil {
 		t.Fatalf("no next step:\n%s", out)
 	}
