@@ -158,8 +158,8 @@ func (r root) dracutCovers() (map[string][]byte, error) {
 
 func (t Tree) dracut(ctx context.Context, box sandbox.Sandbox, o InitramfsOptions) ([]string, error) {
 	var help strings.Builder
-	// dracut 059 ends with status 1 after its help.
-	if err := box.Run(ctx, proc.Cmd{Args: []string{"dracut", "--help"}, Stdout: &help}); err != nil && help.Len() == 0 {
+	// dracut 059 ends with status 1 after its help. One that was killed may not have said it all.
+	if err := box.Run(ctx, proc.Cmd{Args: []string{"dracut", "--help"}, Stdout: &help}); err != nil && (help.Len() == 0 || killed(err)) {
 		return nil, fmt.Errorf("the tree's dracut does not run (it needs dracut and OSTree's module for it): %w", err)
 	}
 	var problems, broken []string
@@ -187,6 +187,12 @@ func (t Tree) dracut(ctx context.Context, box sandbox.Sandbox, o InitramfsOption
 		t.Report.Warn(fmt.Sprintf("dracut reported %d errors; the first: %s", len(problems), problems[0]))
 	}
 	return reads, nil
+}
+
+// killed tells whether a program, or a sandbox around it, was ended by a signal.
+func killed(err error) bool {
+	exit, ok := errors.AsType[*proc.ExitError](err)
+	return !ok || exit.Signal != 0 || exit.Code > 128
 }
 
 // osRelease gives the text and the real path of os-release.
