@@ -467,6 +467,13 @@ func (s *started) inside(step string) bool {
 	return true
 }
 
+// skipped says if the step had nothing to do.
+func (s *started) skipped(step string) bool {
+	return slices.ContainsFunc(journal(s.c.t, s.job), func(e event.Event) bool {
+		return e.Kind == event.Step && e.Step == step && e.State == event.Skip
+	})
+}
+
 // wait waits for the end of the client and gives its exit code, -1 for a kill -9.
 func (s *started) wait() int {
 	<-s.done
