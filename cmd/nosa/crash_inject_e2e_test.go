@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -64,21 +63,23 @@ func (c *crash) calls() (keys []string, counts map[string]int) {
 	return recordedKeys(c.t, record)
 }
 
-// injections are the rules for one kind of call: the first, the last, and others
-// between. With NOSA_TEST_EVERY=1 all of them.
+// injections are the rules for one kind of call: the first with ENOSPC, the last
+// with EIO, and a kill -9 of all at one between where that can tear something.
+// With NOSA_TEST_EVERY=1 it is every call with each of them.
 func injections(key string, count int, r *rand.Rand) []traceRule {
-	at := []int{1, count, 1 + r.IntN(count)}
-	if os.Getenv("NOSA_TEST_EVERY") == "1" {
-		at = at[:0]
-		for n := range count {
-			at = append(at, n+1)
+	call := strings.Fields(key)[1]
+	tears := call == "rename" || call == "link" || call == "fsync"
+	if os.Getenv("NOSA_TEST_EVERY") != "1" {
+		rules := []traceRule{{Key: key, Nth: 1, Errno: syscall.ENOSPC}, {Key: key, Nth: count, Errno: syscall.EIO}}
+		if tears {
+			return append(rules, traceRule{Key: key, Nth: 1 + r.IntN(count), Die: true})
 		}
+		return append(rules, traceRule{Key: key, Nth: 1 + r.IntN(count), Errno: syscall.ENOSPC})
 	}
-	slices.Sort(at)
 	var rules []traceRule
-	for _, n := range slices.Compact(at) {
+	for n := 1; n <= count; n++ {
 		rules = append(rules, traceRule{Key: key, Nth: n, Errno: syscall.ENOSPC}, traceRule{Key: key, Nth: n, Errno: syscall.EIO})
-		if call := strings.Fields(key)[1]; call == "rename" || call == "link" || call == "fsync" {
+		if tears {
 			rules = append(rules, traceRule{Key: key, Nth: n, Die: true})
 		}
 	}
