@@ -168,6 +168,34 @@ func TestFullKillMatrix(t *testing.T) {
 	}
 }
 
+// TestFullKillFetch ends a fetch into an empty cache in each of its steps in every way.
+func TestFullKillFetch(t *testing.T) {
+	c := newCrash(t, "ostree")
+	r := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano()))) //nolint:gosec // any will do
+	for _, step := range []string{"resolve", "download"} {
+		for _, a := range killActions() {
+			t.Run(step+"/"+a.name, func(t *testing.T) {
+				c := c.in(t)
+				c.cold()
+				shell(t, c.dir, "rm -rf cache")
+				rule := traceRule{Contains: stepRuns(step), Hold: 300 * time.Millisecond} // longer than a cancel takes to be seen
+				s := c.begin(&started{cmd: c.traced(traceRequest{Rules: []traceRule{rule}}, "fetch"), traced: true})
+				if !s.await(step) {
+					t.Fatalf("the fetch ended before step %s:\n%s", step, s.out)
+				}
+				want := a.do(s, r)
+				inside := s.inside(step)
+				if code := s.wait(); inside && code != want {
+					t.Errorf("exit %d, want %d\n%s", code, want, s.out)
+				}
+				c.assertWhole()
+				c.run(0, "fetch", "-q")
+				c.recover()
+			})
+		}
+	}
+}
+
 // in is the same for a subtest.
 func (c *crash) in(t *testing.T) *crash {
 	sub := *c
