@@ -70,19 +70,26 @@ func directories(files []File) []string {
 // writeESP makes the FAT in v and copies files into it, in the order of their paths.
 func (v volume) writeESP(ctx context.Context, files []File, r *event.Reporter) error {
 	env := append(v.times(), "MTOOLSRC=/dev/null", "MTOOLS_SKIP_CHECK=1")
-	run := func(stdin []byte, args ...string) error {
-		c := proc.Cmd{Args: args, Dir: v.dir, Env: env, Line: r.Line}
+	if err := proc.Run(ctx, proc.Cmd{Args: v.mkfsFATArgs(), Dir: v.dir, Env: env, Line: r.Line}); err != nil {
+		return err
+	}
+	mtools := func(stdin []byte, args ...string) error {
+		var said []string
+		c := proc.Cmd{Args: args, Dir: v.dir, Env: env, Line: func(text string) {
+			said = append(said, text)
+			r.Line(text)
+		}}
 		if stdin != nil {
 			c.Stdin = bytes.NewReader(stdin)
 		}
-		return proc.Run(ctx, c)
-	}
-	if err := run(nil, v.mkfsFATArgs()...); err != nil {
-		return err
+		if err := proc.Run(ctx, c); err != nil {
+			return err
+		}
+		return silentFailure(args, said)
 	}
 	image := fmt.Sprintf("%s@@%d", v.file, v.part.Start)
 	for _, d := range directories(files) {
-		if err := run(nil, "mmd", "-i", image, "::"+d); err != nil {
+		if err := mtools(nil, "mmd", "-i", image, "::"+d); err != nil {
 			return fmt.Errorf("directory %s: %w", d, err)
 		}
 	}
@@ -98,8 +105,21 @@ func (v volume) writeESP(ctx context.Context, files []File, r *event.Reporter) e
 		} else if data == nil {
 			data = []byte{}
 		}
-		if err := run(data, "mcopy", "-i", image, source, "::"+f.Path); err != nil {
+		if err := mtools(data, "mcopy", "-i", image, source, "::"+f.Path); err != nil {
 			return fmt.Errorf("file %s: %w", f.Path, err)
+		}
+	}
+	return nil
+}
+
+// silentFailure finds a failed write in the output of a program of mtools: 4.0.32 ends with status 0
+// after one (measured with an injected ENOSPC), and the file is not in the image.
+func silentFailure(args, said []string) error {
+	for _, line := range said {
+		for _, words := range []string{"plain_io:", "buffer_flush:", "Short write", "error in fat_write"} {
+			if strings.Contains(line, words) {
+				return &proc.ExitError{Args: args, Tail: said}
+			}
 		}
 	}
 	return nil
