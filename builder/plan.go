@@ -8,9 +8,6 @@ package builder
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
@@ -19,8 +16,8 @@ import (
 	"github.com/nestos/nosa/workspace/event"
 )
 
-// Op is what a step does. Its exported fields are its parameters; they make
-// its key. Run may be called while other ops of the plan run.
+// Op is what a step does. Its exported fields are its parameters: what a printed
+// plan shows. Run may be called while other ops of the plan run.
 type Op interface {
 	Run(ctx context.Context, env *Env, r *event.Reporter) error
 }
@@ -51,7 +48,6 @@ type PlannedStep struct {
 	Needs  []string    `json:"needs,omitempty"`
 	Op     string      `json:"op"`
 	Params Op          `json:"params"`
-	Key    string      `json:"key"`
 	State  event.State `json:"state"`
 	Reason string      `json:"reason,omitempty"`
 }
@@ -77,11 +73,10 @@ func (p Plan) Check() error {
 // Describe says of each step what would become of it now: run, skip, or unknown
 // where that depends on a step that would run.
 func (p Plan) Describe(ctx context.Context, env *Env) ([]PlannedStep, error) {
-	keys := p.Keys()
 	states := map[string]event.State{}
 	out := make([]PlannedStep, 0, len(p))
 	for _, s := range p {
-		d := PlannedStep{Name: s.Name, Title: s.Title, Needs: s.Needs, Op: opName(s.Op), Params: s.Op, Key: keys[s.Name], State: event.Run}
+		d := PlannedStep{Name: s.Name, Title: s.Title, Needs: s.Needs, Op: opName(s.Op), Params: s.Op, State: event.Run}
 		open := slices.ContainsFunc(s.Needs, func(n string) bool { return states[n] != event.Skip })
 		if skipper, ok := s.Op.(Skipper); ok {
 			if open {
@@ -96,24 +91,6 @@ func (p Plan) Describe(ctx context.Context, env *Env) ([]PlannedStep, error) {
 		out = append(out, d)
 	}
 	return out, nil
-}
-
-// Keys gives each step's key: the hash of its operation and of the keys that it needs.
-func (p Plan) Keys() map[string]string {
-	keys := map[string]string{}
-	for _, s := range p {
-		h := sha256.New()
-		params, err := json.Marshal(s.Op)
-		if err != nil {
-			panic("builder: op " + opName(s.Op) + " has a field that is no data: " + err.Error())
-		}
-		fmt.Fprintf(h, "%s\n%s\n", opName(s.Op), params)
-		for _, need := range s.Needs {
-			fmt.Fprintln(h, keys[need])
-		}
-		keys[s.Name] = hex.EncodeToString(h.Sum(nil))
-	}
-	return keys
 }
 
 func opName(op Op) string {

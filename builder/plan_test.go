@@ -187,20 +187,3 @@ func TestPlanDescribe(t *testing.T) {
 		t.Error(diff)
 	}
 }
-
-// A key depends on the operation's fields and on the keys before it, on nothing else.
-func TestPlanKeys(t *testing.T) {
-	make2 := func(first, second string) map[string]string {
-		return Plan{{Name: "a", Op: &note{Word: first}}, {Name: "b", Op: &note{Word: second, skip: "x"}, Needs: []string{"a"}}}.Keys()
-	}
-	base := make2("1", "2")
-	if same := make2("1", "2"); same["b"] != base["b"] {
-		t.Error("the same plan has other keys")
-	}
-	if other := make2("1", "3"); other["a"] != base["a"] || other["b"] == base["b"] {
-		t.Error("a changed step must change its own key only")
-	}
-	if other := make2("0", "2"); other["a"] == base["a"] || other["b"] == base["b"] {
-		t.Error("a changed step must change the keys after it")
-	}
-}
