@@ -8,10 +8,15 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/nestos/nosa/vm/guest"
 )
 
 // maxNotes is how many lines explain one failed assertion.
 const maxNotes = 20
+
+// shell asserts in a guest.
+type shell struct{ *guest.Shell }
 
 // verdict is what one look gave.
 type verdict struct {
@@ -26,47 +31,47 @@ func equal(want, got string) verdict { return verdict{ok: want == got, want: wan
 // look is one assertion: a name and how to find out.
 type look struct {
 	name string
-	do   func(ctx context.Context, s *Shell) (verdict, error)
+	do   func(ctx context.Context, s *shell) (verdict, error)
 }
 
 // looks are the assertions that want asks for, in the order in which a person
 // would look.
 func looks(want Want) []look {
 	list := []look{{"no failed units", failedUnits}}
-	add := func(asked bool, name string, do func(context.Context, *Shell) (verdict, error)) {
+	add := func(asked bool, name string, do func(context.Context, *shell) (verdict, error)) {
 		if asked {
 			list = append(list, look{name, do})
 		}
 	}
-	add(want.Commit != "", "booted commit", func(ctx context.Context, s *Shell) (verdict, error) {
+	add(want.Commit != "", "booted commit", func(ctx context.Context, s *shell) (verdict, error) {
 		d, err := s.Booted(ctx)
 		return equal(want.Commit, d.Commit), err
 	})
-	add(want.Version != "", "version", func(ctx context.Context, s *Shell) (verdict, error) {
+	add(want.Version != "", "version", func(ctx context.Context, s *shell) (verdict, error) {
 		d, err := s.Booted(ctx)
 		return equal(want.Version, d.Version), err
 	})
-	add(len(want.Packages) > 0, "packages", func(ctx context.Context, s *Shell) (verdict, error) { return packages(ctx, s, want.Packages) })
-	add(len(want.Files) > 0, "overlay files", func(ctx context.Context, s *Shell) (verdict, error) { return files(ctx, s, want.Files) })
-	add(want.SectorSize > 0, "sector size", func(ctx context.Context, s *Shell) (verdict, error) {
+	add(len(want.Packages) > 0, "packages", func(ctx context.Context, s *shell) (verdict, error) { return packages(ctx, s, want.Packages) })
+	add(len(want.Files) > 0, "overlay files", func(ctx context.Context, s *shell) (verdict, error) { return files(ctx, s, want.Files) })
+	add(want.SectorSize > 0, "sector size", func(ctx context.Context, s *shell) (verdict, error) {
 		return s.prints(ctx, strconv.Itoa(want.SectorSize), sectorScript)
 	})
-	add(want.BootLabel != "", "boot partition", func(ctx context.Context, s *Shell) (verdict, error) {
+	add(want.BootLabel != "", "boot partition", func(ctx context.Context, s *shell) (verdict, error) {
 		return s.prints(ctx, "LABEL="+want.BootLabel+" with /boot/loader", bootScript(want.BootLabel))
 	})
-	add(true, "read-only /usr", func(ctx context.Context, s *Shell) (verdict, error) {
+	add(true, "read-only /usr", func(ctx context.Context, s *shell) (verdict, error) {
 		return s.prints(ctx, "ro", "findmnt -nro OPTIONS --target /usr | tail -n 1 | tr , '\\n' | grep -x -e ro -e rw | head -n 1")
 	})
-	add(want.ReadOnlySysroot, "read-only /sysroot", func(ctx context.Context, s *Shell) (verdict, error) {
+	add(want.ReadOnlySysroot, "read-only /sysroot", func(ctx context.Context, s *shell) (verdict, error) {
 		return s.prints(ctx, "ro", "findmnt -nro OPTIONS --target /sysroot | tail -n 1 | tr , '\\n' | grep -x -e ro -e rw | head -n 1")
 	})
-	add(len(want.Kargs) > 0, "kernel arguments", func(ctx context.Context, s *Shell) (verdict, error) { return kargs(ctx, s, want.Kargs) })
-	add(want.SELinux != "", "SELinux", func(ctx context.Context, s *Shell) (verdict, error) {
+	add(len(want.Kargs) > 0, "kernel arguments", func(ctx context.Context, s *shell) (verdict, error) { return kargs(ctx, s, want.Kargs) })
+	add(want.SELinux != "", "SELinux", func(ctx context.Context, s *shell) (verdict, error) {
 		return s.prints(ctx, want.SELinux, "case $(cat /sys/fs/selinux/enforce 2>/dev/null) in 1) echo enforcing;; 0) echo permissive;; *) echo disabled;; esac")
 	})
-	add(len(want.Users) > 0, "users", func(ctx context.Context, s *Shell) (verdict, error) { return users(ctx, s, want.Users) })
+	add(len(want.Users) > 0, "users", func(ctx context.Context, s *shell) (verdict, error) { return users(ctx, s, want.Users) })
 	for _, c := range want.Commands {
-		add(true, c.Name, func(ctx context.Context, s *Shell) (verdict, error) {
+		add(true, c.Name, func(ctx context.Context, s *shell) (verdict, error) {
 			return s.prints(ctx, strings.TrimSpace(c.Want), c.Script)
 		})
 	}
@@ -75,7 +80,7 @@ func looks(want Want) []look {
 
 // Assert looks at everything that want asks for. A failed assertion is data; an
 // error is a guest that does not answer any more.
-func (s *Shell) Assert(ctx context.Context, want Want) ([]Assertion, error) {
+func (s *shell) Assert(ctx context.Context, want Want) ([]Assertion, error) {
 	var list []Assertion
 	for _, l := range looks(want) {
 		a, err := s.assert(ctx, l)
@@ -89,13 +94,13 @@ func (s *Shell) Assert(ctx context.Context, want Want) ([]Assertion, error) {
 
 // assert looks once. A program of the guest that fails is a finding; only a
 // guest that is gone is an error.
-func (s *Shell) assert(ctx context.Context, l look) (Assertion, error) {
+func (s *shell) assert(ctx context.Context, l look) (Assertion, error) {
 	start := time.Now()
 	v, err := l.do(ctx, s)
 	a := Assertion{Name: l.name, OK: v.ok && err == nil, Want: v.want, Got: v.got, MS: time.Since(start).Milliseconds(), Note: v.note}
 	if err != nil {
 		a.Got = err.Error()
-		_, gone := errors.AsType[*BootError](err)
+		_, gone := errors.AsType[*guest.BootError](err)
 		if gone || ctx.Err() != nil {
 			return a, fmt.Errorf("looking at %s: %w", l.name, err)
 		}
@@ -107,7 +112,7 @@ func (s *Shell) assert(ctx context.Context, l look) (Assertion, error) {
 }
 
 // prints is the verdict of a script whose output must be want.
-func (s *Shell) prints(ctx context.Context, want, script string) (verdict, error) {
+func (s *shell) prints(ctx context.Context, want, script string) (verdict, error) {
 	out, err := s.Run(ctx, script)
 	if err != nil {
 		return verdict{want: want}, err
@@ -120,19 +125,19 @@ func (s *Shell) prints(ctx context.Context, want, script string) (verdict, error
 }
 
 // complaint is what a script that went wrong said of it.
-func complaint(out Output) []string {
+func complaint(out guest.Output) []string {
 	var lines []string
 	if out.Code != 0 {
 		lines = append(lines, fmt.Sprintf("exit status %d", out.Code))
 	}
 	for line := range strings.Lines(out.Stderr) {
-		lines = append(lines, Clean(strings.TrimRight(line, "\n")))
+		lines = append(lines, guest.Clean(strings.TrimRight(line, "\n")))
 	}
 	return lines
 }
 
 // Status asks ostree for the deployments.
-func (s *Shell) Status(ctx context.Context) ([]Deployment, error) {
+func (s *shell) Status(ctx context.Context) ([]Deployment, error) {
 	out, err := s.Run(ctx, "ostree admin status")
 	if err != nil {
 		return nil, err
@@ -144,7 +149,7 @@ func (s *Shell) Status(ctx context.Context) ([]Deployment, error) {
 }
 
 // Booted is the deployment that runs; without one it is the zero value.
-func (s *Shell) Booted(ctx context.Context) (Deployment, error) {
+func (s *shell) Booted(ctx context.Context) (Deployment, error) {
 	list, err := s.Status(ctx)
 	if err != nil {
 		return Deployment{}, err
@@ -156,11 +161,11 @@ func (s *Shell) Booted(ctx context.Context) (Deployment, error) {
 }
 
 // failedUnits waits until all units have started and lists those that failed.
-func failedUnits(ctx context.Context, s *Shell) (verdict, error) {
+func failedUnits(ctx context.Context, s *shell) (verdict, error) {
 	v := verdict{want: "running"}
-	settle := s.c.Pace.Settle
+	settle := s.Pace().Settle
 	wait := fmt.Sprintf("timeout %d systemctl is-system-running --wait >/dev/null; systemctl is-system-running; true", max(1, int(settle.Seconds())))
-	out, err := s.RunWithin(ctx, settle+s.c.Pace.Command, wait)
+	out, err := s.RunWithin(ctx, settle+s.Pace().Command, wait)
 	if err != nil {
 		return v, err
 	}
@@ -175,7 +180,7 @@ func failedUnits(ctx context.Context, s *Shell) (verdict, error) {
 		v.got += ": " + strings.Join(failed, " ")
 		out, err = s.Run(ctx, "systemctl status --no-pager --full -n 8 -- "+quote(failed[0]))
 		for line := range strings.Lines(out.Stdout) {
-			v.note = append(v.note, Clean(strings.TrimRight(line, "\n")))
+			v.note = append(v.note, guest.Clean(strings.TrimRight(line, "\n")))
 		}
 		return v, err
 	}
@@ -190,7 +195,7 @@ func failedUnits(ctx context.Context, s *Shell) (verdict, error) {
 	return v, nil
 }
 
-func packages(ctx context.Context, s *Shell, want []Package) (verdict, error) {
+func packages(ctx context.Context, s *shell, want []Package) (verdict, error) {
 	v := verdict{want: fmt.Sprintf("%d packages, as locked", len(want))}
 	out, err := s.Run(ctx, "rpm -qa --qf '"+rpmFormat+"'")
 	if err != nil {
@@ -218,7 +223,7 @@ func packages(ctx context.Context, s *Shell, want []Package) (verdict, error) {
 	return v, nil
 }
 
-func files(ctx context.Context, s *Shell, want []File) (verdict, error) {
+func files(ctx context.Context, s *shell, want []File) (verdict, error) {
 	v := verdict{want: fmt.Sprintf("%d files as laid down", len(want))}
 	out, err := s.Run(ctx, filesScript(want))
 	if err != nil {
@@ -257,7 +262,7 @@ elif [ ! -e /boot/loader ]; then echo "LABEL="` + quote(label) + `" without /boo
 else echo "LABEL="` + quote(label) + `" with /boot/loader"; fi`
 }
 
-func kargs(ctx context.Context, s *Shell, want []string) (verdict, error) {
+func kargs(ctx context.Context, s *shell, want []string) (verdict, error) {
 	v := verdict{want: strings.Join(want, " ")}
 	out, err := s.Run(ctx, "cat /proc/cmdline")
 	if err != nil {
@@ -277,7 +282,7 @@ func kargs(ctx context.Context, s *Shell, want []string) (verdict, error) {
 	return v, nil
 }
 
-func users(ctx context.Context, s *Shell, want []string) (verdict, error) {
+func users(ctx context.Context, s *shell, want []string) (verdict, error) {
 	quoted := make([]string, len(want))
 	for i, u := range want {
 		quoted[i] = quote(u)

@@ -22,12 +22,6 @@ func fakes(t *testing.T, scripts map[string]string) {
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 }
 
-// guestShell is a fake guest with a shell that answers.
-func guestShell(t *testing.T) *Shell {
-	t.Helper()
-	return attach(t, localGuest(t, "guest login: root (automatic login)\r\n", "bash", "--norc", "--noprofile", "-i"))
-}
-
 func heredoc(text string) string { return "cat <<'END'\n" + text + "END" }
 
 func TestAssert(t *testing.T) {

@@ -1,3 +1,8 @@
+// Package check boots an image and asserts what a user would look at: it talks
+// to the guest over its serial port only, as a person with a terminal does.
+//
+// What is expected is data that the caller brings (Want); what was found is data
+// too (Run). It knows neither builds nor their metadata.
 package check
 
 import (
@@ -8,6 +13,7 @@ import (
 	"time"
 
 	"github.com/nestos/nosa/vm"
+	"github.com/nestos/nosa/vm/guest"
 	"github.com/nestos/nosa/workspace/event"
 )
 
@@ -28,14 +34,14 @@ type Options struct {
 	Dir    string    // for the machine's own files; "" is os.TempDir
 	Log    string    // gets the console from power-on; "" is none
 	// Pace overrides PaceOf the accelerator.
-	Pace     *Pace
+	Pace     *guest.Pace
 	Reporter *event.Reporter
 }
 
-// guest is a booted machine with a shell in it.
-type guest struct {
+// session is a booted machine with a shell in it.
+type session struct {
 	m     *vm.Machine
-	shell *Shell
+	shell shell
 	login time.Duration
 }
 
@@ -44,7 +50,7 @@ type guest struct {
 // that could not be made (no QEMU, cancelled). A KVM guest that goes silent is
 // tried again with TCG, and the host's KVM is distrusted from then on.
 func Boot(ctx context.Context, o Options) (Run, error) {
-	return o.run(ctx, func(ctx context.Context, g *guest, run *Run) error {
+	return o.run(ctx, func(ctx context.Context, g *session, run *Run) error {
 		list, err := g.shell.Assert(ctx, o.Want)
 		run.Assertions = append(run.Assertions, list...)
 		return err
@@ -52,7 +58,7 @@ func Boot(ctx context.Context, o Options) (Run, error) {
 }
 
 // run chooses the accelerator, boots, and hands the guest to do.
-func (o Options) run(ctx context.Context, do func(context.Context, *guest, *Run) error) (Run, error) {
+func (o Options) run(ctx context.Context, do func(context.Context, *session, *Run) error) (Run, error) {
 	choice := vm.Choice{Accel: o.Spec.Accel, Reason: "as asked"}
 	if o.Spec.Accel == "" {
 		var err error
@@ -61,7 +67,7 @@ func (o Options) run(ctx context.Context, do func(context.Context, *guest, *Run)
 		}
 	}
 	run, err := o.once(ctx, choice, do)
-	if err != nil || run.Trouble != Silence || choice.Accel != vm.KVM {
+	if err != nil || run.Trouble != guest.Silence || choice.Accel != vm.KVM {
 		return run, err
 	}
 	reason := fmt.Sprintf("a KVM guest printed nothing for %s", o.pace(vm.KVM).Silence)
@@ -72,15 +78,15 @@ func (o Options) run(ctx context.Context, do func(context.Context, *guest, *Run)
 	return o.once(ctx, vm.Choice{Accel: vm.TCG, Reason: reason}, do)
 }
 
-func (o Options) pace(a vm.Accel) Pace {
+func (o Options) pace(a vm.Accel) guest.Pace {
 	if o.Pace != nil {
 		return *o.Pace
 	}
-	return PaceOf(a)
+	return guest.PaceOf(a)
 }
 
 // once is one boot with one accelerator.
-func (o Options) once(ctx context.Context, choice vm.Choice, do func(context.Context, *guest, *Run) error) (Run, error) {
+func (o Options) once(ctx context.Context, choice vm.Choice, do func(context.Context, *session, *Run) error) (Run, error) {
 	start := time.Now()
 	spec := withCredential(o.Spec)
 	spec.Accel = choice.Accel
@@ -92,9 +98,9 @@ func (o Options) once(ctx context.Context, choice vm.Choice, do func(context.Con
 		Firmware: string(m.Spec.Firmware), Accel: string(m.Spec.Accel), Reason: choice.Reason,
 		Commit: o.Want.Commit, Time: o.Now,
 	}
-	console := NewConsole(m, m.Serial(), o.pace(choice.Accel))
+	console := guest.NewConsole(m, m.Serial(), o.pace(choice.Accel))
 	console.Line = o.Reporter.Line
-	g := &guest{m: m}
+	g := &session{m: m}
 	err = g.boot(ctx, console, &run)
 	if err == nil {
 		err = do(ctx, g, &run)
@@ -105,7 +111,7 @@ func (o Options) once(ctx context.Context, choice vm.Choice, do func(context.Con
 	if ctx.Err() != nil {
 		return run, context.Cause(ctx)
 	}
-	if trouble, ok := errors.AsType[*BootError](err); ok { // the guest's fault, so a finding
+	if trouble, ok := errors.AsType[*guest.BootError](err); ok { // the guest's fault, so a finding
 		run.Trouble = trouble.Trouble
 		err = nil
 	}
@@ -119,7 +125,7 @@ func (o Options) once(ctx context.Context, choice vm.Choice, do func(context.Con
 }
 
 // boot gets to a shell in the guest.
-func (g *guest) boot(ctx context.Context, c *Console, run *Run) error {
+func (g *session) boot(ctx context.Context, c *guest.Console, run *Run) error {
 	prompt := Assertion{Name: "login prompt", Want: "a login prompt"}
 	login, err := c.Login(ctx)
 	prompt.MS, run.LoginMS = login.Milliseconds(), login.Milliseconds()
@@ -134,15 +140,16 @@ func (g *guest) boot(ctx context.Context, c *Console, run *Run) error {
 	}
 	g.login = login
 	start := time.Now()
-	g.shell, err = c.Attach(ctx)
+	sh, err := c.Attach(ctx)
 	if err == nil {
-		err = g.shell.Hush(ctx)
+		g.shell = shell{sh}
+		err = sh.Hush(ctx)
 	}
-	shell := Assertion{Name: "root shell", Want: "a shell", Got: "a shell", OK: err == nil, MS: time.Since(start).Milliseconds()}
+	root := Assertion{Name: "root shell", Want: "a shell", Got: "a shell", OK: err == nil, MS: time.Since(start).Milliseconds()}
 	if err != nil {
-		shell.Got = err.Error()
+		root.Got = err.Error()
 	}
-	run.Assertions = append(run.Assertions, shell)
+	run.Assertions = append(run.Assertions, root)
 	return err
 }
 

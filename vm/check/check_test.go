@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nestos/nosa/vm"
+	"github.com/nestos/nosa/vm/guest"
 )
 
 // fakeMachine is a QEMU that runs the probe's code, speaks QMP, says nothing
@@ -107,7 +108,7 @@ func TestBootReportsTrouble(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if run.OK || run.Trouble != Silence || len(run.Assertions) != 1 || run.Assertions[0].OK {
+	if run.OK || run.Trouble != guest.Silence || len(run.Assertions) != 1 || run.Assertions[0].OK {
 		t.Errorf("got %+v, want a failed login prompt", run)
 	}
 	if diff := cmp.Diff([]string{"GRUB"}, run.Console); diff != "" {

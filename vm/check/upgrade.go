@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/nestos/nosa/vm/guest"
 )
 
 // UpgradeOptions say which build is upgraded to which. Options.Want is build A.
@@ -40,7 +42,7 @@ func Upgrade(ctx context.Context, o UpgradeOptions) (Run, error) {
 		return Run{}, err
 	}
 	defer stop()
-	return o.run(ctx, func(ctx context.Context, g *guest, run *Run) error {
+	return o.run(ctx, func(ctx context.Context, g *session, run *Run) error {
 		u := &upgrade{o: o, port: port, shell: g.shell}
 		err := u.all(ctx)
 		run.Assertions = append(run.Assertions, u.list...)
@@ -71,7 +73,7 @@ func serve(ctx context.Context, dir string) (port int, stop func(), err error) {
 type upgrade struct {
 	o     UpgradeOptions
 	port  int
-	shell *Shell
+	shell shell
 	list  []Assertion
 }
 
@@ -118,7 +120,7 @@ func (u *upgrade) may(ctx context.Context, all ...look) error {
 
 // runs is the assertion that a commit is the booted one.
 func runs(name, commit string) look {
-	return look{name, func(ctx context.Context, s *Shell) (verdict, error) {
+	return look{name, func(ctx context.Context, s *shell) (verdict, error) {
 		d, err := s.Booted(ctx)
 		return equal(commit, d.Commit), err
 	}}
@@ -126,7 +128,7 @@ func runs(name, commit string) look {
 
 // script is the assertion that a script prints want.
 func script(name, want, text string) look {
-	return look{name, func(ctx context.Context, s *Shell) (verdict, error) { return s.prints(ctx, want, text) }}
+	return look{name, func(ctx context.Context, s *shell) (verdict, error) { return s.prints(ctx, want, text) }}
 }
 
 // before: A runs, and /etc is changed: a file of the build and a new one.
@@ -157,17 +159,17 @@ func (u *upgrade) pull(ctx context.Context) error {
 	if err := u.must(ctx, script("A: network", "up", network), script("A: origin", "done", origin)); err != nil {
 		return err
 	}
-	deploy := look{"A: ostree admin upgrade", func(ctx context.Context, s *Shell) (verdict, error) {
-		out, err := s.RunWithin(ctx, s.c.Pace.Boot, "ostree admin upgrade --allow-downgrade 2>&1")
+	deploy := look{"A: ostree admin upgrade", func(ctx context.Context, s *shell) (verdict, error) {
+		out, err := s.RunWithin(ctx, s.Pace().Boot, "ostree admin upgrade --allow-downgrade 2>&1")
 		v := verdict{ok: out.Code == 0, want: "exit status 0", got: fmt.Sprintf("exit status %d", out.Code)}
 		if !v.ok {
 			for line := range strings.Lines(out.Stdout) {
-				v.note = append(v.note, Clean(strings.TrimRight(line, "\n")))
+				v.note = append(v.note, guest.Clean(strings.TrimRight(line, "\n")))
 			}
 		}
 		return v, err
 	}}
-	staged := look{"A: B is next", func(ctx context.Context, s *Shell) (verdict, error) {
+	staged := look{"A: B is next", func(ctx context.Context, s *shell) (verdict, error) {
 		list, err := s.Status(ctx)
 		if err != nil {
 			return verdict{want: u.o.To.Commit}, err
@@ -185,7 +187,7 @@ func (u *upgrade) intoB(ctx context.Context) error {
 	if err := u.must(ctx, runs("B: booted commit", u.o.To.Commit)); err != nil {
 		return err
 	}
-	behind := look{"B: A is the rollback", func(ctx context.Context, s *Shell) (verdict, error) {
+	behind := look{"B: A is the rollback", func(ctx context.Context, s *shell) (verdict, error) {
 		list, err := s.Status(ctx)
 		v := verdict{want: u.o.Want.Commit, got: "no second deployment"}
 		if len(list) > 1 {
@@ -201,14 +203,14 @@ func (u *upgrade) intoB(ctx context.Context) error {
 		script("B: /etc has all of the build's", "", `cd /usr/etc && find . -type f -o -type l | while IFS= read -r f; do [ -e "/etc/$f" ] || [ -L "/etc/$f" ] || echo "$f"; done | head -n 20`),
 	}
 	if len(u.o.To.Users) > 0 {
-		all = append(all, look{"B: new users", func(ctx context.Context, s *Shell) (verdict, error) { return users(ctx, s, u.o.To.Users) }})
+		all = append(all, look{"B: new users", func(ctx context.Context, s *shell) (verdict, error) { return users(ctx, s, u.o.To.Users) }})
 	}
 	return u.may(ctx, all...)
 }
 
 // backToA: A is chosen as the rollback and runs again.
 func (u *upgrade) backToA(ctx context.Context) error {
-	if err := u.reboot(ctx, "B: reboot, A chosen in the boot menu", ChooseEntry(regexp.MustCompile(`\(ostree:(\w+:)?1\)`))); err != nil {
+	if err := u.reboot(ctx, "B: reboot, A chosen in the boot menu", guest.ChooseEntry(regexp.MustCompile(`\(ostree:(\w+:)?1\)`))); err != nil {
 		return err
 	}
 	return u.may(
@@ -218,7 +220,7 @@ func (u *upgrade) backToA(ctx context.Context) error {
 }
 
 // reboot boots again and notes how it went.
-func (u *upgrade) reboot(ctx context.Context, name string, atLoader func(context.Context, *Console) error) error {
+func (u *upgrade) reboot(ctx context.Context, name string, atLoader func(context.Context, *guest.Console) error) error {
 	start := time.Now()
 	next, err := u.shell.Reboot(ctx, atLoader)
 	a := Assertion{Name: name, OK: err == nil, Want: "a shell", Got: "a shell", MS: time.Since(start).Milliseconds()}
@@ -227,12 +229,12 @@ func (u *upgrade) reboot(ctx context.Context, name string, atLoader func(context
 	}
 	u.list = append(u.list, a)
 	if err != nil {
-		var trouble *BootError
+		var trouble *guest.BootError
 		if errors.As(err, &trouble) || ctx.Err() != nil {
 			return err
 		}
 		return errStop
 	}
-	u.shell = next
+	u.shell = shell{next}
 	return next.Hush(ctx)
 }

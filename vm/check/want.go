@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/nestos/nosa/vm/guest"
 )
 
 // Want is what a booted build must look like. Zero values are not asserted.
@@ -87,7 +89,7 @@ type Run struct {
 	OK         bool        `json:"ok"`
 	Assertions []Assertion `json:"assertions"`
 	// Trouble is set when the guest did not boot to a shell.
-	Trouble Trouble `json:"trouble,omitempty"`
+	Trouble guest.Trouble `json:"trouble,omitempty"`
 	// Console is the last lines of the console when something failed.
 	Console []string `json:"console,omitempty"`
 }

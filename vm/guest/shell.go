@@ -1,4 +1,4 @@
-package check
+package guest
 
 import (
 	"context"
@@ -33,7 +33,7 @@ const chunkSize = 1024
 //	pFILE   print stdout (o) or stderr (e)     → sum SHA, data lines, end
 //
 // No exclamation mark may be in it: bash expands history within double quotes.
-const loop = `d=/run/nosa-check; [ -w /run ] || d=${TMPDIR:-/tmp}/nosa-check; rm -rf $d; mkdir -p $d; m='` + mark + `'; ` +
+const loop = `d=/run/nosa-check-$$; [ -w /run ] || d=${TMPDIR:-/tmp}/nosa-check-$$; rm -rf $d; mkdir -p $d; m='` + mark + `'; ` +
 	`printf '\n%s ready\n' $m; while IFS= read -r l; do v=${l#?}; case $l in ` +
 	`a*) printf '%s' "$v" >>$d/b; printf '\n%s ack %s\n' $m ${#v};; ` +
 	`f) rm -f $d/b; printf '\n%s ack 0\n' $m;; ` +
@@ -353,3 +353,6 @@ func firstLine(script string) string {
 	}
 	return line
 }
+
+// Pace is how long things may take in this guest.
+func (s *Shell) Pace() Pace { return s.c.Pace }

@@ -1,9 +1,8 @@
-// Package check boots an image and asserts what a user would look at: it talks
-// to the guest over its serial port only, as a person with a terminal does.
+// Package guest is what one does with a running guest: read its console as
+// lines, run scripts over it, choose an entry of its boot menu.
 //
-// What is expected is data that the caller brings (Want); what was found is data
-// too (Run). It knows neither builds nor their metadata.
-package check
+// It starts no machine and asserts nothing; those are vm's and vm/check's.
+package guest
 
 import (
 	"context"
