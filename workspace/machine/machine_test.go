@@ -1,0 +1,152 @@
+package machine
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func newMachine(t *testing.T, vms string, at int, name string) *Machine {
+	t.Helper()
+	m, err := Create(vms, Info{Name: name, Created: time.Date(2026, 11, 23, 4, 0, at, 0, time.UTC)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = m.Close() })
+	return m
+}
+
+func states(t *testing.T, vms string) []State {
+	t.Helper()
+	list, err := List(vms)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []State
+	for _, e := range list {
+		got = append(got, e.State)
+	}
+	return got
+}
+
+// The state follows the lock, not what the record says.
+func TestState(t *testing.T) {
+	vms := t.TempDir()
+	m := newMachine(t, vms, 1, "")
+	if diff := cmp.Diff([]State{Starting}, states(t, vms)); diff != "" {
+		t.Error(diff)
+	}
+	if err := m.Update(func(i *Info) { i.State = Running; i.SSH = &SSH{Port: 2222} }); err != nil {
+		t.Fatal(err)
+	}
+	private := filepath.Join(m.Dir, "id_ed25519")
+	if err := os.WriteFile(private, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Sweep(vms); err != nil { // of a running machine nothing is taken
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(private); err != nil {
+		t.Error(err)
+	}
+	_ = m.Close() // as by kill -9 of the hub
+	if diff := cmp.Diff([]State{Lost}, states(t, vms)); diff != "" {
+		t.Error(diff)
+	}
+	if err := Sweep(vms); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(private); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the key of a dead machine is still there: %v", err)
+	}
+	m = newMachine(t, vms, 2, "")
+	if err := m.End(time.Now(), "powered off"); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]State{Ended, Lost}, states(t, vms)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestFind(t *testing.T) {
+	vms := t.TempDir()
+	if _, err := Find(vms, ""); !errors.Is(err, ErrNone) {
+		t.Errorf("no machine: %v", err)
+	}
+	old := newMachine(t, vms, 1, "lab")
+	if err := old.End(time.Now(), "powered off"); err != nil {
+		t.Fatal(err)
+	}
+	_ = old.Close()
+	if e, err := Find(vms, "lab"); err != nil || e.Dir != old.Dir {
+		t.Errorf("an ended machine by name: %v, %v", e.Dir, err)
+	}
+	a := newMachine(t, vms, 2, "lab")
+	for _, word := range []string{"", "lab", filepath.Base(a.Dir), "20261123T040002Z", filepath.Base(a.Dir)[16:]} {
+		if e, err := Find(vms, word); err != nil || e.Dir != a.Dir {
+			t.Errorf("Find(%q): %v, %v", word, e.Dir, err)
+		}
+	}
+	b := newMachine(t, vms, 3, "")
+	_, err := Find(vms, "")
+	several, ok := errors.AsType[*SeveralError](err)
+	if !ok {
+		t.Fatalf("two machines run: %v", err)
+	}
+	if diff := cmp.Diff([]ID{ID(filepath.Base(b.Dir)), ID(filepath.Base(a.Dir))}, several.IDs); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := Find(vms, "nothing"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("an unknown name: %v", err)
+	}
+}
+
+// What a process left that was killed while it created a machine goes; records are bounded.
+func TestSweep(t *testing.T) {
+	vms := t.TempDir()
+	half := filepath.Join(vms, ".20261123T040000Z-0000")
+	if err := os.MkdirAll(half, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(half, "lock"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for i := range KeepRecords + 3 {
+		m := newMachine(t, vms, i, "")
+		if err := m.End(time.Now(), "stopped"); err != nil {
+			t.Fatal(err)
+		}
+		_ = m.Close()
+	}
+	if err := Sweep(vms); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(half); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("half a machine is still there: %v", err)
+	}
+	list, err := List(vms)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list) != KeepRecords || list[len(list)-1].Created.Second() != 3 {
+		t.Errorf("%d records, the oldest of second %d; want the last %d", len(list), list[len(list)-1].Created.Second(), KeepRecords)
+	}
+}
+
+// A record that cannot be read hides no other machine and counts as running while locked.
+func TestBrokenRecord(t *testing.T) {
+	vms := t.TempDir()
+	m := newMachine(t, vms, 1, "")
+	newMachine(t, vms, 2, "")
+	if err := os.WriteFile(filepath.Join(m.Dir, "vm.json"), []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	list, err := List(vms)
+	if err != nil || len(list) != 2 || !list[1].Live() || list[1].ID != ID(filepath.Base(m.Dir)) {
+		t.Errorf("%+v, %v", list, err)
+	}
+}

@@ -1,0 +1,93 @@
+package machine
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nestos/nosa/workspace/lock"
+)
+
+// records are the files of a machine that stay for a look when it has ended.
+func records() []string {
+	return []string{"vm.json", "events.jsonl", "console.log", "console.log.1", "hub.log", "lock"}
+}
+
+// End writes down how the machine ended and removes what only a running one
+// needs. The lock is still held, so that nobody takes the machine for lost.
+func (m *Machine) End(at time.Time, why string) error {
+	err := m.Update(func(i *Info) {
+		i.State, i.Ended, i.Why, i.SSH = Ended, &at, why, nil
+	})
+	return errors.Join(err, private(m.Dir))
+}
+
+// private removes what only a running machine needs.
+func private(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("removing a machine's files: %w", err)
+	}
+	var failed []error
+	for _, e := range entries {
+		if !slices.Contains(records(), e.Name()) {
+			failed = append(failed, os.RemoveAll(filepath.Join(dir, e.Name())))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// Sweep removes what machines left whose hub was killed, directories that never
+// became machines, and the oldest records beyond KeepRecords. It disturbs no
+// machine that runs.
+func Sweep(vms string) error {
+	entries, err := os.ReadDir(vms)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("sweeping machines: %w", err)
+	}
+	var failed []error
+	var ended []string
+	for _, e := range entries { // by name, so oldest first
+		dir := filepath.Join(vms, e.Name())
+		free, err := whileFree(dir, func() error {
+			if strings.HasPrefix(e.Name(), hidden) {
+				return os.RemoveAll(dir)
+			}
+			return private(dir)
+		})
+		failed = append(failed, err)
+		if free && !strings.HasPrefix(e.Name(), hidden) {
+			ended = append(ended, dir)
+		}
+	}
+	for _, dir := range ended[:max(0, len(ended)-KeepRecords)] {
+		_, err := whileFree(dir, func() error { return os.RemoveAll(dir) })
+		failed = append(failed, err)
+	}
+	return errors.Join(failed...)
+}
+
+// whileFree does something with a machine that does not run, holding its lock.
+func whileFree(dir string, do func() error) (bool, error) {
+	if _, err := os.Lstat(filepath.Join(dir, "lock")); err != nil {
+		_ = os.Remove(dir) // if it is empty: just made, or left
+		return false, nil
+	}
+	l, err := lock.Open(filepath.Join(dir, "lock"))
+	if err != nil {
+		return false, nil //nolint:nilerr // another process sweeps it
+	}
+	defer func() { _ = l.Close() }()
+	if l.Try(lock.Exclusive, 0) != nil {
+		return false, nil
+	}
+	return true, do()
+}
