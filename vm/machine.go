@@ -29,9 +29,20 @@ type StartOptions struct {
 	// Dir is where the machine makes a directory for its own files (overlays, a
 	// copy of the firmware's variables), which goes away with it. "" is os.TempDir.
 	Dir string
+	// Own is a directory that the machine uses instead of one below Dir. What it
+	// put there is left to whoever owns it.
+	Own string
+	// Keep is a directory for what the guest changes: overlays, the firmware's
+	// variables, the TPM. What is there already is used, and it stays. "" is the
+	// machine's own directory, and then every start is from the images alone.
+	Keep string
 	// Log is a file that gets everything the serial port prints, from power-on;
 	// it stays. "" is none.
 	Log string
+	// Tee gets the same; it must not block. nil is none.
+	Tee io.Writer
+	// Event is called for each event of QMP; it must not block. nil ignores them.
+	Event func(name string, data json.RawMessage)
 	// Line gets QEMU's own messages; nil discards them.
 	Line func(string)
 }
@@ -41,6 +52,9 @@ type Machine struct {
 	Spec Spec // as it runs, with all defaults filled in
 
 	dir    string
+	files  string // where what the guest changes lies: dir, or what is kept
+	own    bool   // dir is somebody else's
+	tee    io.Writer
 	master *os.File // the serial port's other end
 	slave  *os.File // kept open so that the master lives as long as we do
 	log    *os.File // nil is none
@@ -62,9 +76,9 @@ func Start(ctx context.Context, spec Spec, opts StartOptions) (*Machine, error) 
 	if err != nil {
 		return nil, err
 	}
-	m := &Machine{ring: &console.Ring{}, exited: make(chan struct{}), drained: make(chan struct{}), cancel: func() {}}
-	if err := m.makeDir(opts.Dir); err != nil {
-		return nil, err
+	m := &Machine{ring: &console.Ring{}, tee: opts.Tee, exited: make(chan struct{}), drained: make(chan struct{}), cancel: func() {}}
+	if err := m.makeDir(opts); err != nil {
+		return nil, fmt.Errorf("directory of the machine: %w", err)
 	}
 	if m.Spec, err = m.prepare(ctx, spec); err != nil {
 		m.release()
@@ -74,21 +88,27 @@ func Start(ctx context.Context, spec Spec, opts StartOptions) (*Machine, error) 
 		m.release()
 		return nil, fmt.Errorf("serial port of the machine: %w", err)
 	}
-	if err := m.launch(ctx, plat.binary, opts.Line); err != nil {
+	if err := m.launch(ctx, plat.binary, opts); err != nil {
 		return nil, err
 	}
 	return m, nil
 }
 
-func (m *Machine) makeDir(dir string) error {
+func (m *Machine) makeDir(opts StartOptions) (err error) {
+	dir := opts.Dir
 	if dir == "" {
 		dir = os.TempDir()
 	}
-	abs, err := filepath.Abs(dir)
-	if err != nil {
-		return err
+	m.own = opts.Own != ""
+	if m.own {
+		m.dir, err = filepath.Abs(opts.Own)
+	} else if dir, err = filepath.Abs(dir); err == nil {
+		m.dir, err = os.MkdirTemp(dir, "vm-") // mode 0700
 	}
-	m.dir, err = os.MkdirTemp(abs, "vm-") // mode 0700
+	m.files = m.dir
+	if opts.Keep != "" && err == nil {
+		m.files, err = filepath.Abs(opts.Keep)
+	}
 	return err
 }
 
@@ -102,8 +122,8 @@ func (m *Machine) prepare(ctx context.Context, s Spec) (Spec, error) {
 		s.Flash = found
 	}
 	if s.Firmware != BIOS {
-		own := filepath.Join(m.dir, "vars")
-		if err := copyFile(own, s.Flash.Vars); err != nil {
+		own := filepath.Join(m.files, "vars")
+		if err := once(own, func(name string) error { return copyFile(name, s.Flash.Vars) }); err != nil {
 			return s, err
 		}
 		s.Flash.Vars = own
@@ -116,8 +136,10 @@ func (m *Machine) prepare(ctx context.Context, s Spec) (Spec, error) {
 		}
 		d.Format, d.Path = d.format(), path
 		if d.Writes != Keep {
-			overlay := filepath.Join(m.dir, fmt.Sprintf("disk%d.qcow2", i))
-			if err := proc.Run(ctx, proc.Cmd{Args: OverlayArgs(overlay, d.Path, d.Format)}); err != nil {
+			overlay := filepath.Join(m.files, fmt.Sprintf("disk%d.qcow2", i))
+			if err := once(overlay, func(name string) error {
+				return proc.Run(ctx, proc.Cmd{Args: OverlayArgs(name, d.Path, d.Format)})
+			}); err != nil {
 				return s, fmt.Errorf("overlay of disk %s: %w", d.Path, err)
 			}
 			d.Path, d.Format = overlay, "qcow2"
@@ -125,6 +147,17 @@ func (m *Machine) prepare(ctx context.Context, s Spec) (Spec, error) {
 		s.Disks[i] = d
 	}
 	return s, nil
+}
+
+// once makes a file that is not there yet, whole or not at all.
+func once(name string, do func(name string) error) error {
+	if _, err := os.Lstat(name); err == nil {
+		return nil
+	}
+	if err := do(name + ".new"); err != nil {
+		return err
+	}
+	return os.Rename(name+".new", name)
 }
 
 // OverlayArgs is the command that makes a qcow2 file that takes the writes to base.
@@ -156,7 +189,7 @@ func (m *Machine) openSerial(log string) error {
 }
 
 // launch runs QEMU and waits until QMP answers. On an error nothing is left.
-func (m *Machine) launch(ctx context.Context, binary string, line func(string)) error {
+func (m *Machine) launch(ctx context.Context, binary string, opts StartOptions) error {
 	ours, theirs, err := socketPair()
 	if err != nil {
 		m.release()
@@ -175,10 +208,10 @@ func (m *Machine) launch(ctx context.Context, binary string, line func(string)) 
 	go m.drain()
 	go func() {
 		defer close(m.exited)
-		m.err = proc.Run(run, proc.Cmd{Args: args, Dir: m.dir, Line: line, ExtraFiles: []*os.File{theirs}})
+		m.err = proc.Run(run, proc.Cmd{Args: args, Dir: m.dir, Line: opts.Line, ExtraFiles: []*os.File{theirs}})
 		theirs.Close() // so that QMP ends where QEMU did not even start
 	}()
-	m.qmp, err = dialQMP(ctx, ours, nil)
+	m.qmp, err = dialQMP(ctx, ours, opts.Event)
 	if err == nil {
 		return nil
 	}
@@ -204,6 +237,9 @@ func (m *Machine) drain() {
 	for {
 		n, err := m.master.Read(buf)
 		_, _ = m.ring.Write(buf[:n])
+		if m.tee != nil && n > 0 {
+			_, _ = m.tee.Write(buf[:n])
+		}
 		if m.log != nil && n > 0 {
 			if _, err := m.log.Write(buf[:n]); err != nil { // no room: the machine goes on
 				m.log.Close()
@@ -319,6 +355,9 @@ func (m *Machine) release() {
 	}
 	if m.log != nil {
 		m.log.Close()
+	}
+	if m.own {
+		return
 	}
 	if err := os.RemoveAll(m.dir); err != nil && m.err == nil {
 		m.err = fmt.Errorf("removing the machine's files: %w", err)
