@@ -27,6 +27,9 @@ const (
 	Artifact Kind = "artifact" // a file of the result; Path below the workspace
 	Finish   Kind = "finish"   // the job succeeded; MS is its duration, Code 0 or, of a job that ran a program for a person, that program's
 	Fail     Kind = "fail"     // the job failed; Code, Text, Path, Hint
+	// Milestone is what a booting machine has come to: Step is which, Text the
+	// console's line, MS the time since power-on, Done the boot, counted from 1.
+	Milestone Kind = "milestone"
 )
 
 // State is what becomes of a step.
