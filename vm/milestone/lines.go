@@ -25,11 +25,11 @@ type lines struct {
 
 // next takes a byte and says whether the line ends with it.
 func (l *lines) next(b byte) bool {
-	switch {
-	case b == '\n' || b == '\r' || b == '\f' || b == '\v':
+	switch b {
+	case '\n', '\r', '\f', '\v':
 		l.at = inText // a sequence that was cut off swallows no more than its line
 		return true
-	case b == 0x1b:
+	case 0x1b:
 		if l.at == inString {
 			l.at = inStringEscape
 		} else {
