@@ -17,6 +17,7 @@ import (
 
 	"github.com/nestos/nosa/vm"
 	"github.com/nestos/nosa/vm/console"
+	"github.com/nestos/nosa/vm/milestone"
 )
 
 // Pace is how long things may take, by how fast the guest runs.
@@ -92,20 +93,15 @@ func (e *BootError) Error() string {
 	return text
 }
 
-// sign is console output that means trouble.
-type sign struct {
-	trouble Trouble
-	re      *regexp.Regexp
-}
-
-// signs: what systemd, dracut, the kernel, GRUB and OVMF print when they give up.
-// Lines that they also print when they go on are not among them.
-func signs() []sign {
-	return []sign{
-		{Panic, regexp.MustCompile(`Kernel panic - not syncing`)},
-		{Emergency, regexp.MustCompile(`(?i)(entering|in) emergency mode|you are in rescue mode|press enter for (maintenance|emergency)|root password for maintenance|the root account is locked|^(dracut|initramfs):/#|reached target.*(emergency|rescue) mode`)},
-		{BootLoader, regexp.MustCompile(`grub rescue>|(^|\s)grub> ?$|you need to load the kernel first|[Nn]o bootable (device|option)|^Shell> ?$|Security Violation`)},
+// trouble says whether a line of the console means that the boot has failed.
+func trouble(line string) (Trouble, bool) {
+	kind, ok := milestone.Trouble(line)
+	if !ok {
+		return "", false
 	}
+	return map[milestone.Kind]Trouble{
+		milestone.Emergency: Emergency, milestone.Panic: Panic, milestone.LoaderFailed: BootLoader,
+	}[kind], true
 }
 
 // Console reads a guest's serial port as lines and types on it.
@@ -198,21 +194,18 @@ type wait struct {
 
 func (c *Console) await(ctx context.Context, w wait) (string, error) {
 	start := time.Now()
-	trouble := &BootError{Waiting: w.what}
+	failed := &BootError{Waiting: w.what}
 	found := ""
-	bad := signs()
 	look := func(line string, _ bool) bool {
 		if w.want.MatchString(line) {
 			found = line
 			return true
 		}
-		for _, s := range bad {
-			if s.re.MatchString(line) {
-				trouble.Trouble, trouble.Line = s.trouble, strings.TrimSpace(line)
-				return true
-			}
+		sign, bad := trouble(line)
+		if bad {
+			failed.Trouble, failed.Line = sign, strings.TrimSpace(line)
 		}
-		return false
+		return bad
 	}
 	for {
 		left := w.within - time.Since(start)
@@ -220,24 +213,24 @@ func (c *Console) await(ctx context.Context, w wait) (string, error) {
 		switch {
 		case ctx.Err() != nil:
 			return "", context.Cause(ctx)
-		case done && trouble.Trouble == "":
+		case done && failed.Trouble == "":
 			return found, nil
 		case done:
 			c.linger(ctx)
 		case errors.Is(err, io.EOF):
-			trouble.Trouble = Exit
+			failed.Trouble = Exit
 		case time.Since(start) >= w.within:
-			trouble.Trouble = Timeout
+			failed.Trouble = Timeout
 		case errors.Is(err, errQuiet):
-			trouble.Trouble = Silence
+			failed.Trouble = Silence
 		case err != nil:
 			return "", fmt.Errorf("reading the console: %w", err)
 		default:
 			continue
 		}
-		trouble.After = time.Since(start)
-		trouble.Tail = c.Tail()
-		return "", trouble
+		failed.After = time.Since(start)
+		failed.Tail = c.Tail()
+		return "", failed
 	}
 }
 
