@@ -56,6 +56,9 @@ func NoKVM(environ []string) bool {
 // (a device that is there proves nothing). It fails only when ctx is done or
 // QEMU itself is missing.
 func (p Prober) Probe(ctx context.Context, spec Spec) (Choice, error) {
+	if spec.Icount.Shift != 0 {
+		return Choice{TCG, "KVM does not count instructions"}, nil
+	}
 	spec.Accel, spec.CPU = KVM, ""
 	spec, plat, err := spec.withDefaults()
 	if err != nil {

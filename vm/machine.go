@@ -61,6 +61,7 @@ type Machine struct {
 	ring   *console.Ring
 	qmp    *qmp
 
+	helpers helpers
 	cancel  context.CancelFunc
 	exited  chan struct{} // closed when QEMU has ended
 	err     error         // how it ended; valid after exited
@@ -88,8 +89,13 @@ func Start(ctx context.Context, spec Spec, opts StartOptions) (*Machine, error) 
 		m.release()
 		return nil, fmt.Errorf("serial port of the machine: %w", err)
 	}
-	if err := m.launch(ctx, plat.binary, opts); err != nil {
+	opts.Line = inTurn(opts.Line)
+	if err := m.startHelpers(ctx, opts.Line); err != nil {
+		m.release()
 		return nil, err
+	}
+	if err := m.launch(ctx, plat.binary, opts); err != nil {
+		return nil, m.blame(err)
 	}
 	return m, nil
 }
@@ -130,21 +136,10 @@ func (m *Machine) prepare(ctx context.Context, s Spec) (Spec, error) {
 	}
 	s.Disks = slices.Clone(s.Disks)
 	for i, d := range s.Disks {
-		path, err := filepath.Abs(d.Path)
-		if err != nil {
+		var err error
+		if s.Disks[i], err = m.ownDisk(ctx, i, d); err != nil {
 			return s, err
 		}
-		d.Format, d.Path = d.format(), path
-		if d.Writes != Keep {
-			overlay := filepath.Join(m.files, fmt.Sprintf("disk%d.qcow2", i))
-			if err := once(overlay, func(name string) error {
-				return proc.Run(ctx, proc.Cmd{Args: OverlayArgs(name, d.Path, d.Format)})
-			}); err != nil {
-				return s, fmt.Errorf("overlay of disk %s: %w", d.Path, err)
-			}
-			d.Path, d.Format = overlay, "qcow2"
-		}
-		s.Disks[i] = d
 	}
 	return s, nil
 }
@@ -158,11 +153,6 @@ func once(name string, do func(name string) error) error {
 		return err
 	}
 	return os.Rename(name+".new", name)
-}
-
-// OverlayArgs is the command that makes a qcow2 file that takes the writes to base.
-func OverlayArgs(overlay, base, baseFormat string) []string {
-	return []string{"qemu-img", "create", "-q", "-f", "qcow2", "-F", baseFormat, "-b", base, overlay}
 }
 
 // openSerial makes the pty and starts to read it.
@@ -347,6 +337,7 @@ func (m *Machine) finish() {
 // release frees what was made before QEMU was started.
 func (m *Machine) release() {
 	m.cancel()
+	m.stopHelpers()
 	if m.slave != nil {
 		m.slave.Close()
 	}

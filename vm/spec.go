@@ -5,9 +5,7 @@
 package vm
 
 import (
-	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,7 +24,7 @@ const (
 type Firmware string
 
 // The kinds of firmware. The zero value is the architecture's default: BIOS on
-// x86_64, UEFI on aarch64 and for a disk with 4096-byte sectors.
+// x86_64, UEFI on aarch64 and for a first disk with 4096-byte sectors.
 const (
 	BIOS       Firmware = "bios"
 	UEFI       Firmware = "uefi"
@@ -42,61 +40,6 @@ const (
 	TCG Accel = "tcg"
 )
 
-// Interface is what a disk is attached to.
-type Interface string
-
-// The disk interfaces; the zero value is VirtioBlk.
-const (
-	VirtioBlk  Interface = "virtio-blk"
-	VirtioSCSI Interface = "virtio-scsi"
-	NVMe       Interface = "nvme"
-)
-
-// Writes is what becomes of what the guest writes to a disk.
-type Writes string
-
-// The zero value is Discard: the file of the disk is never written, an overlay
-// beside it takes the writes and goes away with the machine.
-const (
-	Discard Writes = ""
-	Keep    Writes = "keep"
-)
-
-// Disk is one disk of a machine.
-type Disk struct {
-	Path       string // absolute, or relative to the caller's directory
-	Format     string // raw or qcow2; "" is by the name's end
-	SectorSize int    // bytes; 0 is 512
-	Interface  Interface
-	Serial     string // appears as /dev/disk/by-id/virtio-SERIAL; "" is none
-	Writes     Writes
-}
-
-// format is the format of the disk's file.
-func (d Disk) format() string {
-	if d.Format != "" {
-		return d.Format
-	}
-	if strings.HasSuffix(d.Path, ".qcow2") {
-		return "qcow2"
-	}
-	return "raw"
-}
-
-// Forward makes a TCP port of the guest reachable on 127.0.0.1.
-type Forward struct{ Host, Guest int }
-
-// Net is the guest's network card. The zero value is a user-mode network: DHCP,
-// the host's 127.0.0.1 as 10.0.2.2, nothing reachable from outside.
-type Net struct {
-	None     bool      // no network card
-	Restrict bool      // the guest reaches nothing but GuestForwards
-	Forwards []Forward // from the host into the guest
-	// GuestForwards gives the guest single services, as QEMU's guestfwd option
-	// has them ("tcp:10.0.2.100:80-cmd:…").
-	GuestForwards []string
-}
-
 // FirmwareFiles are the flash images of UEFI.
 type FirmwareFiles struct {
 	Code   string // read-only
@@ -107,22 +50,46 @@ type FirmwareFiles struct {
 // Direct boots a kernel without firmware and boot loader.
 type Direct struct{ Kernel, Initrd, Args string }
 
+// Icount makes guest time a function of the instructions that were executed: the
+// same guest takes the same time however busy the host is. Only TCG can, with one
+// processor.
+type Icount struct {
+	// Shift makes an instruction take 2^Shift nanoseconds, 1 to 10; 0 does not count.
+	Shift int
+	// Sleep lets an idle guest wait in real time, so that a person can use it;
+	// without it time jumps to the next timer.
+	Sleep bool
+}
+
 // Spec is a machine. Zero values are defaults.
 type Spec struct {
 	Arch      Arch  // "" is x86_64
 	Accel     Accel // "" is TCG
 	CPU       string
-	CPUs      int // 0 is 2
+	CPUs      int // 0 is 2; Icount makes it 1
 	MemoryMiB int // 0 is 2048
 	Firmware  Firmware
 	Flash     FirmwareFiles // Start fills it for UEFI
 	Disks     []Disk        // the first is booted
 	Direct    Direct        // Kernel "" is a boot from the first disk
 	Net       Net
+	// TPM gives the guest a TPM 2.0, which the program swtpm emulates.
+	TPM bool
+	// TPMState is the directory with what the TPM remembers, absolute; Start
+	// makes one beside the disks.
+	TPMState string
+	Shares   []Share // directories of the host, from PlanShares
+	Ports    []Port  // virtio serial ports
+	Icount   Icount
 	// SerialPath is the tty that the first serial port is; Start fills it.
 	SerialPath string
 	// QMPFD is the descriptor of a connected socket for QMP; 0 is no QMP.
 	QMPFD int
+	// Incoming is the descriptor that the machine's state is read from, as QMP's
+	// migrate wrote it; 0 starts from power-on.
+	Incoming int
+	// Paused keeps the processors from running until QMP's cont.
+	Paused bool
 	// FwCfg are named strings for the guest (opt/com.coreos/config …).
 	FwCfg map[string]string
 	// FwCfgFiles are the same from files.
@@ -139,6 +106,7 @@ type platform struct {
 	machine string
 	tcgCPU  string
 	secure  string // added to machine for UEFISecure
+	tpm     string // the device
 }
 
 // platforms: q35 because UEFI on x86_64 is only kept there; Nehalem because TCG
@@ -146,8 +114,8 @@ type platform struct {
 // makes boots comparable.
 func platforms() map[Arch]platform {
 	return map[Arch]platform{
-		X86_64:  {binary: "qemu-system-x86_64", machine: "q35", tcgCPU: "Nehalem", secure: ",smm=on"},
-		AArch64: {binary: "qemu-system-aarch64", machine: "virt,gic-version=max", tcgCPU: "cortex-a72"},
+		X86_64:  {binary: "qemu-system-x86_64", machine: "q35", tcgCPU: "Nehalem", secure: ",smm=on", tpm: "tpm-tis"},
+		AArch64: {binary: "qemu-system-aarch64", machine: "virt,gic-version=max", tcgCPU: "cortex-a72", tpm: "tpm-tis-device"},
 	}
 }
 
@@ -166,12 +134,15 @@ func (s Spec) withDefaults() (Spec, platform, error) {
 	if s.CPUs == 0 {
 		s.CPUs = 2
 	}
+	if s.Icount.Shift != 0 {
+		s.CPUs = 1
+	}
 	if s.MemoryMiB == 0 {
 		s.MemoryMiB = 2048
 	}
 	if s.Firmware == "" {
 		s.Firmware = BIOS
-		if s.Arch == AArch64 || slices.ContainsFunc(s.Disks, func(d Disk) bool { return d.SectorSize == 4096 }) {
+		if s.Arch == AArch64 || len(s.Disks) > 0 && s.Disks[0].SectorSize == 4096 {
 			s.Firmware = UEFI
 		}
 	}
@@ -181,29 +152,11 @@ func (s Spec) withDefaults() (Spec, platform, error) {
 			s.CPU = "host"
 		}
 	}
+	s.Disks = slices.Clone(s.Disks)
+	for i := range s.Disks {
+		s.Disks[i] = s.Disks[i].withDefaults(i)
+	}
 	return s, p, s.check()
-}
-
-// check refuses what cannot boot.
-func (s Spec) check() error {
-	if s.Arch == AArch64 && s.Firmware == BIOS {
-		return errors.New("firmware bios: aarch64 has none, use uefi")
-	}
-	if s.Arch == AArch64 && s.Firmware == UEFISecure {
-		return errors.New("firmware uefi-secure: not supported on aarch64")
-	}
-	for _, d := range s.Disks {
-		switch d.SectorSize {
-		case 0, 512:
-		case 4096:
-			if s.Firmware == BIOS && s.Direct.Kernel == "" {
-				return fmt.Errorf("disk %s: a BIOS boots no disk with 4096-byte sectors, use firmware uefi", d.Path)
-			}
-		default:
-			return fmt.Errorf("disk %s: sector size %d: want 512 or 4096", d.Path, d.SectorSize)
-		}
-	}
-	return nil
 }
 
 // Args is QEMU's command line for the machine, the program first. Nothing of the
@@ -214,8 +167,9 @@ func Args(spec Spec) ([]string, error) {
 		return nil, err
 	}
 	args := slices.Concat(s.base(p), s.flash())
+	bootindex := 1
 	for i, d := range s.Disks {
-		args = append(args, d.args(i)...)
+		args = append(args, d.args(i, &bootindex)...)
 	}
 	if s.Direct.Kernel != "" {
 		args = append(args, "-kernel", s.Direct.Kernel)
@@ -226,7 +180,7 @@ func Args(spec Spec) ([]string, error) {
 			args = append(args, "-append", s.Direct.Args)
 		}
 	}
-	return slices.Concat(args, s.net(), s.io(), s.data(), s.Extra), nil
+	return slices.Concat(args, s.Net.args(), s.io(), s.tpm(p), s.shares(), s.ports(), s.data(), s.start(), s.Extra), nil
 }
 
 // base is what the accelerator probe has in common with the real run.
@@ -236,110 +190,47 @@ func (s Spec) base(p platform) []string {
 		machine += p.secure
 	}
 	accel := "tcg,thread=multi,tb-size=512"
-	if s.Accel == KVM {
+	switch {
+	case s.Accel == KVM:
 		accel = "kvm"
+	case s.Icount.Shift != 0:
+		accel = "tcg,thread=single,tb-size=512"
 	}
-	return []string{
+	var memory []string
+	if s.sharesMemory() {
+		machine += ",memory-backend=mem0"
+		memory = []string{"-object", fmt.Sprintf("memory-backend-memfd,id=mem0,size=%dM,share=on", s.MemoryMiB)}
+	}
+	return slices.Concat([]string{
 		p.binary, "-name", "nosa", "-no-user-config", "-nodefaults", "-display", "none",
 		"-machine", machine, "-accel", accel, "-cpu", s.CPU,
-		"-smp", strconv.Itoa(s.CPUs), "-m", strconv.Itoa(s.MemoryMiB) + "M", "-boot", "strict=on",
-	}
+		"-smp", strconv.Itoa(s.CPUs), "-m", strconv.Itoa(s.MemoryMiB) + "M",
+	}, memory, []string{"-boot", "strict=on"})
 }
 
-// flash is UEFI's two flash chips.
-func (s Spec) flash() []string {
-	if s.Firmware == BIOS {
-		return nil
+// Programs are the programs by name that the machine needs on this host.
+func (s Spec) Programs() []string {
+	arch := s.Arch
+	if arch == "" {
+		arch = X86_64
 	}
-	format := s.Flash.Format
-	if format == "" {
-		format = "raw"
+	list := []string{"qemu-img", platforms()[arch].binary}
+	if s.TPM {
+		list = append(list, swtpm)
 	}
-	var args []string
-	if s.Firmware == UEFISecure {
-		args = append(args, "-global", "driver=cfi.pflash01,property=secure,value=on")
-	}
-	return append(
-		args,
-		"-drive", "if=pflash,unit=0,format="+format+",readonly=on,file="+comma(s.Flash.Code),
-		"-drive", "if=pflash,unit=1,format="+format+",file="+comma(s.Flash.Vars),
-	)
+	return list
 }
 
-// args is the i-th disk. cache=unsafe: what a throw-away overlay loses in a
-// crash of the host is lost anyway; a disk that is kept is written through the
-// host's cache as usual.
-func (d Disk) args(i int) []string {
-	id := "disk" + strconv.Itoa(i)
-	cache := "unsafe"
-	if d.Writes == Keep {
-		cache = "writeback"
-	}
-	drive := fmt.Sprintf("if=none,id=%s,format=%s,cache=%s,discard=unmap,file=%s", id, d.format(), cache, comma(d.Path))
-	opts := "drive=" + id + ",bootindex=" + strconv.Itoa(i+1)
-	if d.Serial != "" {
-		opts += ",serial=" + comma(d.Serial)
-	}
-	if d.SectorSize == 4096 {
-		opts += ",logical_block_size=4096,physical_block_size=4096"
-	}
-	args := []string{"-drive", drive}
-	switch d.Interface {
-	case NVMe:
-		if d.Serial == "" { // NVMe has no drive without one
-			opts += ",serial=" + id
+// Warnings are what a machine may need that only its guest can give, a sentence each.
+func (s Spec) Warnings() []string {
+	var list []string
+	for i, d := range s.Disks {
+		if d.Multipath {
+			list = append(list, fmt.Sprintf("disk %d has two paths: the guest sees two disks with the same contents unless it runs multipathd"+
+				" (kernel arguments rd.multipath=default root=/dev/disk/by-label/dm-mpath-root)", i))
 		}
-		return append(args, "-device", "nvme,"+opts)
-	case VirtioSCSI:
-		bus := "scsi" + strconv.Itoa(i)
-		return append(args, "-device", "virtio-scsi-pci,id="+bus, "-device", "scsi-hd,bus="+bus+".0,"+opts)
 	}
-	return append(args, "-device", "virtio-blk-pci,"+opts)
-}
-
-func (s Spec) net() []string {
-	if s.Net.None {
-		return []string{"-nic", "none"}
-	}
-	dev := []string{"user", "id=net0"}
-	if s.Net.Restrict {
-		dev = append(dev, "restrict=on")
-	}
-	for _, f := range s.Net.Forwards {
-		dev = append(dev, fmt.Sprintf("hostfwd=tcp:127.0.0.1:%d-:%d", f.Host, f.Guest))
-	}
-	for _, g := range s.Net.GuestForwards {
-		dev = append(dev, "guestfwd="+comma(g))
-	}
-	// romfile= : no network boot ROM, which QEMU may lack and the guest would wait in.
-	return []string{"-netdev", strings.Join(dev, ","), "-device", "virtio-net-pci,netdev=net0,romfile="}
-}
-
-// io is the random number generator, the serial port and QMP.
-func (s Spec) io() []string {
-	args := []string{"-object", "rng-builtin,id=rng0", "-device", "virtio-rng-pci,rng=rng0"}
-	if s.SerialPath != "" {
-		args = append(args, "-chardev", "serial,id=serial0,path="+comma(s.SerialPath), "-serial", "chardev:serial0")
-	}
-	if s.QMPFD > 0 {
-		args = append(args, "-chardev", "socket,id=qmp0,fd="+strconv.Itoa(s.QMPFD), "-mon", "chardev=qmp0,mode=control")
-	}
-	return args
-}
-
-// data is what the guest is told.
-func (s Spec) data() []string {
-	var args []string
-	for _, name := range slices.Sorted(maps.Keys(s.FwCfg)) {
-		args = append(args, "-fw_cfg", "name="+comma(name)+",string="+comma(s.FwCfg[name]))
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.FwCfgFiles)) {
-		args = append(args, "-fw_cfg", "name="+comma(name)+",file="+comma(s.FwCfgFiles[name]))
-	}
-	for _, text := range s.SMBIOS {
-		args = append(args, "-smbios", "type=11,value="+comma(text))
-	}
-	return args
+	return list
 }
 
 // comma quotes a value of a comma-separated option.

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/nestos/nosa/workspace/event"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -37,13 +39,37 @@ func TestArgsGolden(t *testing.T) {
 			SMBIOS:     []string{"io.systemd.credential:nosa.console.autologin=root"},
 		}},
 		{"direct", Spec{Direct: Direct{Kernel: "/k", Initrd: "/i", Args: "console=ttyS0"}, Net: Net{None: true}, CPUs: 1, MemoryMiB: 256}},
+		{"size", Spec{CPUs: 6, MemoryMiB: 512, Net: Net{None: true}}},
+		{"nvme", Spec{Disks: []Disk{{Path: "a.qcow2", Interface: NVMe}}, Net: Net{None: true}}},
+		{"native-4k", Spec{Flash: flash, Disks: []Disk{{Path: "a.qcow2", SectorSize: 4096, Interface: NVMe}}, Net: Net{None: true}}},
+		{"multipath", Spec{Disks: []Disk{{Path: "a,b.qcow2", Multipath: true}, {Size: event.GiB, Path: "disk1.qcow2", Multipath: true, SectorSize: 4096, Writes: Keep}}, Net: Net{None: true}}},
+		{"drive-opts", Spec{Disks: []Disk{{Path: "a.raw", DriveOpts: "cache=none,aio=native"}}, Net: Net{None: true}}},
+		{"added-disks", Spec{
+			Disks: []Disk{disk, {Size: event.GiB, Path: "disk1.qcow2"}, {Size: event.GiB, Path: "disk2.qcow2", Serial: "data", SectorSize: 4096}},
+			Net:   Net{None: true},
+		}},
+		{"secure", Spec{Firmware: UEFISecure, Flash: flash, Disks: []Disk{disk}, TPM: true, TPMState: "/vm/tpm"}},
+		{"tpm-aarch64", Spec{Arch: AArch64, Flash: flash, TPM: true, TPMState: "/vm/tpm", Net: Net{None: true}}},
+		{"net", Spec{Net: Net{
+			Addr: "10.0.3.0/24", Hostname: "nosa-devsh", Forwards: []Forward{{0, 22}}, More: 2,
+		}}},
+		{"shares", Spec{Net: Net{None: true}, Shares: []Share{
+			{Bind: Bind{Source: "/src,1", ReadOnly: true}, Tag: "share0", Type: NineP},
+			{Bind: Bind{Source: "/work"}, Tag: "share1", Type: Virtiofs},
+		}}},
+		{"9p-alone", Spec{Net: Net{None: true}, Shares: []Share{{Bind: Bind{Source: "/src"}, Tag: "share0", Type: NineP}}}},
+		{"ports", Spec{Net: Net{None: true}, Ports: []Port{{Name: "mantlejournal", Path: "journal"}, {Name: "agent", Type: PortSocket, Path: "agent.sock"}}}},
+		{"icount", Spec{Net: Net{None: true}, CPUs: 4, Icount: Icount{Shift: 3}}},
+		{"icount-sleep", Spec{Net: Net{None: true}, Icount: Icount{Shift: 1, Sleep: true}}},
+		{"incoming", Spec{Net: Net{None: true}, Incoming: 4, Paused: true}},
+		{"extra", Spec{Net: Net{None: true}, Extra: []string{"-device", "usb-ehci"}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			args, err := Args(tc.spec)
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden(t, "args-"+tc.name, argLines(args))
+			golden(t, filepath.Join("args", tc.name+".txt"), argLines(args))
 		})
 	}
 }
@@ -68,7 +94,7 @@ func golden(t *testing.T, name, got string) {
 	t.Helper()
 	file := filepath.Join("testdata", name)
 	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
@@ -94,6 +120,27 @@ func TestArgsRefuses(t *testing.T) {
 		{"4k on BIOS", Spec{Firmware: BIOS, Disks: []Disk{{Path: "d", SectorSize: 4096}}}, "disk d: a BIOS boots no disk with 4096-byte sectors, use firmware uefi"},
 		{"BIOS on arm", Spec{Arch: AArch64, Firmware: BIOS}, "firmware bios: aarch64 has none, use uefi"},
 		{"sector size", Spec{Disks: []Disk{{Path: "d", SectorSize: 520}}}, "disk d: sector size 520: want 512 or 4096"},
+		{"firmware", Spec{Firmware: "coreboot"}, `firmware "coreboot": want bios, uefi or uefi-secure`},
+		{"secure on arm", Spec{Arch: AArch64, Firmware: UEFISecure}, "firmware uefi-secure: not supported on aarch64"},
+		{"no disk at all", Spec{Disks: []Disk{{}}}, "disk primary-disk: neither a file nor a size"},
+		{"serial", Spec{Disks: []Disk{{Path: "d", Serial: "123456789012345678901"}}}, `disk d: serial "123456789012345678901": want at most 20 bytes`},
+		{"multipath nvme", Spec{Disks: []Disk{{Path: "d", Multipath: true, Interface: NVMe}}}, "disk d: two paths (mpath) need virtio-scsi, not nvme"},
+		{"multipath drive options", Spec{Disks: []Disk{{Path: "d", Multipath: true, DriveOpts: "aio=native"}}}, "disk d: drive options do not go with two paths: both lead to one -blockdev"},
+		{"interface", Spec{Disks: []Disk{{Path: "d", Interface: "ide"}}}, `disk d: interface "ide": want virtio-blk, virtio-scsi or nvme`},
+		{"cards", Spec{Net: Net{More: 17}}, "17 additional network cards: want 0 to 16"},
+		{"no card", Spec{Net: Net{None: true, Forwards: []Forward{{0, 22}}}}, "network: without a network card there are no forwarded ports and no further cards"},
+		{"address", Spec{Net: Net{Addr: "10.0.3.0"}}, `network address "10.0.3.0": want an IPv4 network of 8 to 27 bits, as 10.0.3.0/24`},
+		{"address 6", Spec{Net: Net{Addr: "fd00::/64"}}, `network address "fd00::/64": want an IPv4 network of 8 to 27 bits, as 10.0.3.0/24`},
+		{"host name", Spec{Net: Net{Hostname: "a,restrict=off"}}, `host name "a,restrict=off": want letters, digits, dots and dashes, at most 64`},
+		{"port", Spec{Net: Net{Forwards: []Forward{{0, 70000}}}}, "forwarding port 0 to the guest's 70000: want ports up to 65535"},
+		{"icount and KVM", Spec{Accel: KVM, Icount: Icount{Shift: 3}}, "icount: KVM does not count instructions, use tcg"},
+		{"icount", Spec{Icount: Icount{Shift: 11}}, "icount shift 11: want 1 to 10"},
+		{"virtio port", Spec{Ports: []Port{{Name: "a", Path: "a"}, {Name: "a", Path: "b"}}}, "virtio serial port a: there are two of them"},
+		{"share", Spec{Shares: []Share{{Bind: Bind{Source: "src"}, Tag: "s", Type: NineP}}}, "sharing src: want an absolute path"},
+		{
+			"read-only", Spec{Shares: []Share{{Bind: Bind{Source: "/src", ReadOnly: true}, Tag: "s", Type: Virtiofs, Daemon: Virtiofsd{Path: "/virtiofsd"}}}},
+			"sharing /src: /virtiofsd cannot share read-only",
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := Args(tc.spec)
