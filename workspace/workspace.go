@@ -107,6 +107,9 @@ func (w *Workspace) Tmp() string { return w.path("tmp") }
 // Pool is the sample pool of RPMs.
 func (w *Workspace) Pool() string { return w.path("pool") }
 
+// KeptDir is the directory of the disks that machines were told to keep, by name.
+func (w *Workspace) KeptDir() string { return w.path("vms") }
+
 // JobsDir is the directory of the jobs' directories.
 func (w *Workspace) JobsDir() string { return w.path("tmp", "jobs") }
 

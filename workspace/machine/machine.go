@@ -89,10 +89,9 @@ type Info struct {
 
 	SSH *SSH `json:"ssh,omitempty"`
 
-	Booted  string     `json:"reached,omitempty"` // the last milestone
+	Reached string     `json:"reached,omitempty"` // the last milestone
 	Ended   *time.Time `json:"ended,omitempty"`
 	Why     string     `json:"why,omitempty"` // it ended
-	QEMU    int        `json:"qemu_pid,omitempty"`
 	Console int64      `json:"console_bytes"`
 }
 
