@@ -81,6 +81,7 @@ type Spec struct {
 	Shares   []Share // directories of the host, from PlanShares
 	Ports    []Port  // virtio serial ports
 	Icount   Icount
+	Boot     BootChanges // of the first disk
 	// SerialPath is the tty that the first serial port is; Start fills it.
 	SerialPath string
 	// QMPFD is the descriptor of a connected socket for QMP; 0 is no QMP.
