@@ -517,7 +517,8 @@ func FuzzServer(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	go func() { _ = s.Serve(f.Context(), l) }()
+	ctx := f.Context()
+	go func() { _ = s.Serve(ctx, l) }()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		nc, err := net.Dial("unix", filepath.Join(dir, SocketName))
 		if err != nil {
