@@ -9,7 +9,8 @@ import (
 var grub embed.FS
 
 // Grub gives one of the pieces of GRUB's configuration: stub.cfg is for the
-// ESP, head.cfg with one of blscfg.cfg and source.cfg makes /boot/grub2/grub.cfg.
+// ESP, head.cfg with one of blscfg.cfg and source.cfg makes /boot/grub2/grub.cfg,
+// menu.cfg lies beside the latter.
 func Grub(name string) ([]byte, error) {
 	text, err := grub.ReadFile("grub/" + name)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 
@@ -33,43 +34,48 @@ type bootLoader struct {
 // grubWork is where the target's grub-mkimage finds and leaves its files.
 const grubWork = "/run/nosa"
 
-// install makes the boot programs from the target's own GRUB, run in the
-// target's tree, and adds to the boot partition what GRUB and first boot read.
+// install puts the boot programs together and adds to the boot partition what
+// GRUB and first boot read. With UEFI the system's signed programs go first, for
+// Secure Boot; otherwise, and for a BIOS, they are made from the target's own
+// GRUB, run in the target's tree.
 func (b *bootLoader) install(ctx context.Context, r *event.Reporter) (bios *disk.BootCode, esp []disk.File, err error) {
 	work := filepath.Join(b.maker.work, "grub")
 	if err := os.MkdirAll(work, 0o755); err != nil {
 		return nil, nil, fmt.Errorf("installing GRUB: %w", err)
 	}
-	blscfg := false
-	for _, p := range disk.GrubPlatforms(b.layout) {
-		modules := path.Join("/usr/lib/grub", string(p))
-		if _, err := os.Stat(b.target(modules)); errors.Is(err, fs.ErrNotExist) {
-			r.Warn(fmt.Sprintf("the system has no %s: the image will not boot on %s", modules, p))
-			continue
+	stub, err := disk.GrubStubConfig()
+	if err != nil {
+		return nil, nil, err
+	}
+	signed, err := b.signed(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	made := b.platforms(signed != nil, r)
+	blscfg := (signed == nil || slices.Contains(signed.program.Modules, "blscfg")) &&
+		!slices.ContainsFunc(made, func(p disk.GrubPlatform) bool { return !b.has(grubModules(p), "blscfg.mod") })
+	if signed != nil {
+		esp = signed.esp(stub, b.target)
+		if err := b.bootupd(signed); err != nil {
+			return nil, nil, err
 		}
-		blscfg = b.has(modules, "blscfg.mod")
-		out, err := b.mkimage(ctx, work, p, r)
+	}
+	for _, p := range made {
+		out, err := b.mkimage(ctx, disk.GrubImage{Platform: p, BLSCFG: blscfg}, r)
 		if err != nil {
 			return nil, nil, err
 		}
-		if err := b.modules(p, disk.GrubRequest{BLSCFG: blscfg}); err != nil {
-			return nil, nil, err
-		}
 		if name := p.Removable(); name != "" {
-			stub, err := disk.GrubStubConfig()
-			if err != nil {
-				return nil, nil, err
-			}
 			esp = append(esp, disk.File{Path: name, Source: out}, disk.File{Path: path.Join(path.Dir(name), "grub.cfg"), Data: []byte(stub)})
 			continue
 		}
-		if bios, err = b.bootCode(modules, out); err != nil {
+		if bios, err = b.bootCode(grubModules(p), out); err != nil {
 			return nil, nil, err
 		}
 	}
 	if bios == nil && len(esp) == 0 {
-		return nil, nil, hint(errors.New("the system has no GRUB modules in /usr/lib/grub, so no image of it boots"),
-			"add the GRUB packages of the platform to the manifest (grub-pc-bin, grub-efi-amd64-bin, grub2-tools)")
+		return nil, nil, hint(errors.New("the system has no signed GRUB and no GRUB modules in /usr/lib/grub, so no image of it boots"),
+			"add the GRUB packages of the platform to the manifest (grub-pc-bin, grub-efi-amd64-signed and shim-signed; grub2-tools, grub2-efi-x64 and shim-x64)")
 	}
 	if !blscfg {
 		if err := disk.CheckBLS(b.laid.Title, strings.Join(b.maker.kargs(), " ")); err != nil {
@@ -79,20 +85,81 @@ func (b *bootLoader) install(ctx context.Context, r *event.Reporter) (bios *disk
 	return bios, esp, b.config(blscfg)
 }
 
+// signed finds the system's signed boot chain; nil is none. What is not signed is
+// of no use for Secure Boot: then GRUB is made, which is known to fit grub.cfg.
+func (b *bootLoader) signed(r *event.Reporter) (*signedBoot, error) {
+	root, err := os.OpenRoot(b.target("/"))
+	if err != nil {
+		return nil, fmt.Errorf("looking for signed boot programs: %w", err)
+	}
+	defer func() { _ = root.Close() }()
+	found, err := findSigned(root.FS(), efiNamesOf(b.layout.Arch))
+	if err != nil || found == nil {
+		return nil, err
+	}
+	for _, p := range []struct {
+		name string
+		into *disk.EFIProgram
+	}{{found.shim, &disk.EFIProgram{}}, {found.grub, &found.program}} {
+		data, err := root.ReadFile(p.name)
+		if err != nil {
+			return nil, fmt.Errorf("reading a signed boot program: %w", err)
+		}
+		if *p.into, err = disk.ReadEFIProgram(data); err != nil {
+			return nil, fmt.Errorf("/%s: %w", p.name, err)
+		}
+		if !p.into.Signed {
+			r.Warn(fmt.Sprintf("/%s is not signed: the image will not boot with Secure Boot on", p.name))
+			return nil, nil //nolint:nilnil // none is no error
+		}
+	}
+	return found, nil
+}
+
+// bootupd notes for bootupd what is in the ESP.
+func (b *bootLoader) bootupd(signed *signedBoot) error {
+	root, err := os.OpenRoot(b.target("/"))
+	if err != nil {
+		return fmt.Errorf("writing bootupd's state: %w", err)
+	}
+	defer func() { _ = root.Close() }()
+	state, err := signed.bootupdState(root.FS())
+	if err != nil || state == nil {
+		return err
+	}
+	return b.add("/bootupd-state.json", state)
+}
+
+// platforms gives those for which GRUB is made: the disk's, but for UEFI where
+// there are signed programs, and those whose modules the system has not.
+func (b *bootLoader) platforms(signed bool, r *event.Reporter) []disk.GrubPlatform {
+	return slices.DeleteFunc(disk.GrubPlatforms(b.layout), func(p disk.GrubPlatform) bool {
+		if signed && p.Removable() != "" {
+			return true
+		}
+		if _, err := os.Stat(b.target(grubModules(p))); !errors.Is(err, fs.ErrNotExist) {
+			return false
+		}
+		r.Warn(fmt.Sprintf("the system has no %s: the image will not boot on %s", grubModules(p), p))
+		return true
+	})
+}
+
+// grubModules is where a system has GRUB's modules for a platform.
+func grubModules(p disk.GrubPlatform) string { return path.Join("/usr/lib/grub", string(p)) }
+
 // mkimage runs the target's grub-mkimage and gives the host's path of the result.
-func (b *bootLoader) mkimage(ctx context.Context, work string, p disk.GrubPlatform, r *event.Reporter) (string, error) {
+// The image says the platform and whether it has blscfg.
+func (b *bootLoader) mkimage(ctx context.Context, image disk.GrubImage, r *event.Reporter) (string, error) {
+	work, p := filepath.Join(b.maker.work, "grub"), image.Platform
 	if err := os.WriteFile(filepath.Join(work, "early.cfg"), []byte(disk.GrubEarlyConfig(p)), 0o644); err != nil {
 		return "", fmt.Errorf("making GRUB for %s: %w", p, err)
 	}
-	program := "grub-mkimage"
 	if b.has("/usr/bin", "grub2-mkimage") {
-		program = "grub2-mkimage"
+		image.Program = "grub2-mkimage"
 	}
-	modules := path.Join("/usr/lib/grub", string(p))
-	args, err := disk.GrubMkimageArgs(disk.GrubImage{
-		Program: program, Platform: p, Modules: modules, BLSCFG: b.has(modules, "blscfg.mod"),
-		Config: path.Join(grubWork, "early.cfg"), Output: path.Join(grubWork, string(p)),
-	})
+	image.Modules, image.Config, image.Output = grubModules(p), path.Join(grubWork, "early.cfg"), path.Join(grubWork, string(p))
+	args, err := disk.GrubMkimageArgs(image)
 	if err != nil {
 		return "", err
 	}
@@ -119,20 +186,6 @@ func (b *bootLoader) bootCode(modules, core string) (*disk.BootCode, error) {
 	return &disk.BootCode{BootImg: boot, CoreImg: code}, nil
 }
 
-// modules copies the GRUB modules that are loaded from the boot partition.
-func (b *bootLoader) modules(p disk.GrubPlatform, req disk.GrubRequest) error {
-	for _, name := range disk.GrubModules(req) {
-		data, err := os.ReadFile(b.target(path.Join("/usr/lib/grub", string(p), name)))
-		if err != nil {
-			return fmt.Errorf("installing GRUB: %w", err)
-		}
-		if err := b.add(path.Join("/grub2", string(p), name), data); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // config writes grub.cfg, the stamp of the first boot and the platform table.
 func (b *bootLoader) config(blscfg bool) error {
 	cfg, err := disk.GrubConfig(disk.GrubRequest{BLSCFG: blscfg, ConsoleCommands: b.maker.plat.GrubCommands})
@@ -140,6 +193,13 @@ func (b *bootLoader) config(blscfg bool) error {
 		return err
 	}
 	files := map[string][]byte{"/grub2/grub.cfg": []byte(cfg), "/ignition.firstboot": nil}
+	if !blscfg {
+		menu, err := disk.GrubMenuConfig()
+		if err != nil {
+			return err
+		}
+		files["/grub2/menu.cfg"] = []byte(menu)
+	}
 	if b.maker.raw != nil {
 		files["/nestos/platforms.json"] = b.maker.raw
 	}

@@ -3,7 +3,6 @@ package disk
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,9 +19,9 @@ const (
 
 // GrubRequest says what GRUB's configuration is wanted for.
 type GrubRequest struct {
-	// BLSCFG says that the target's GRUB has the command blscfg. Without it the
-	// boot loader entries are run as GRUB scripts; then every title and kernel
-	// argument has to pass CheckBLS.
+	// BLSCFG says that every GRUB that reads it has the command blscfg. Without it
+	// the boot loader entries are run as GRUB scripts; then every title and kernel
+	// argument has to pass CheckBLS, and GrubMenuConfig has to lie beside it.
 	BLSCFG          bool
 	ConsoleCommands []string      // grub_commands of platforms.yaml, a line each
 	Timeout         time.Duration // how long the menu waits, in whole seconds; 0 is one second
@@ -45,6 +44,13 @@ func GrubConfig(r GrubRequest) (string, error) {
 	}
 	wait := max(int64(1), int64((r.Timeout+time.Second-1)/time.Second))
 	return SetConsole(strings.ReplaceAll(text.String(), "@TIMEOUT@", strconv.FormatInt(wait, 10)), r.ConsoleCommands)
+}
+
+// GrubMenuConfig gives /boot/grub2/menu.cfg, which a grub.cfg for a GRUB without
+// blscfg reads last.
+func GrubMenuConfig() (string, error) {
+	text, err := assets.Grub("menu.cfg")
+	return string(text), err
 }
 
 // SetConsole gives the grub.cfg with the console commands of another platform.
@@ -125,19 +131,18 @@ type GrubImage struct {
 	Modules string
 	Config  string // file with GrubEarlyConfig
 	Output  string
-	BLSCFG  bool     // as GrubRequest.BLSCFG
-	Extra   []string // more modules
+	BLSCFG  bool // as GrubRequest.BLSCFG
 }
 
 // grubCommon are the modules that every platform needs: to read the disk, to
-// run grub.cfg, and what linux.mod depends on.
+// run grub.cfg, and to load a kernel.
 func grubCommon() []string {
 	return []string{
 		"part_gpt", "ext2", "fat", "diskfilter", "mdraid1x",
 		"normal", "search", "search_label", "search_fs_uuid", "configfile", "loadenv", "test", "true", "echo", "regexp", "sleep",
 		"serial", "terminal", "password_pbkdf2",
 		"minicmd", "ls", "cat", "boot", "reboot", "halt", "probe",
-		"relocator", "video", "mmap", "all_video",
+		"linux", "all_video",
 	}
 }
 
@@ -156,11 +161,7 @@ func GrubMkimageArgs(g GrubImage) ([]string, error) {
 		return nil, fmt.Errorf("GRUB platform %q: no image boots on it", g.Platform)
 	}
 	if g.BLSCFG {
-		modules = append(modules, "blscfg", "linux")
-	}
-	modules = append(modules, g.Extra...)
-	if !g.BLSCFG && slices.ContainsFunc(modules, func(m string) bool { return strings.HasPrefix(m, "linux") }) {
-		return nil, errors.New("GRUB without blscfg must not have the module linux built in: its command would win over the function that reads boot loader entries")
+		modules = append(modules, "blscfg")
 	}
 	args := []string{"grub-mkimage"}
 	if g.Program != "" {
@@ -171,15 +172,6 @@ func GrubMkimageArgs(g GrubImage) ([]string, error) {
 		args = append(args, "-d", g.Modules)
 	}
 	return append(args, modules...), nil
-}
-
-// GrubModules gives the modules that have to lie in /boot/grub2/PLATFORM, and
-// nothing else may (no command.lst above all): menu entries load linux there.
-func GrubModules(r GrubRequest) []string {
-	if r.BLSCFG {
-		return nil
-	}
-	return []string{"linux.mod"}
 }
 
 // firstbootArg is the one variable that GRUB expands in boot loader entries.

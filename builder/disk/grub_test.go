@@ -30,7 +30,11 @@ func TestGrubConfigIsAScript(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	scripts := map[string]string{"stub": stub}
+	menu, err := GrubMenuConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	scripts := map[string]string{"stub": stub, "menu": menu}
 	for _, r := range []GrubRequest{{}, {BLSCFG: true}, {ConsoleCommands: console, Timeout: 5 * time.Second}} {
 		text, err := GrubConfig(r)
 		if err != nil {
@@ -51,7 +55,7 @@ func TestGrubConfigRequest(t *testing.T) {
 		in       GrubRequest
 		has, not []string
 	}{
-		{"nothing asked", GrubRequest{}, []string{"set timeout=1\n", consoleStart + consoleEnd, "function linux"}, []string{"blscfg\n", "@"}},
+		{"nothing asked", GrubRequest{}, []string{"set timeout=1\n", consoleStart + consoleEnd, "function options"}, []string{"blscfg\n", "function linux", "@"}},
 		{"target has blscfg", GrubRequest{BLSCFG: true}, []string{"\nblscfg\n"}, []string{"function"}},
 		{
 			"console",
@@ -110,11 +114,11 @@ func TestGrubMkimageArgs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want = strings.Fields("grub2-mkimage -O arm64-efi -o o -c c -p /grub2 " + strings.Join(grubCommon(), " ") + " efi_gop blscfg linux")
+	want = strings.Fields("grub2-mkimage -O arm64-efi -o o -c c -p /grub2 " + strings.Join(grubCommon(), " ") + " efi_gop blscfg")
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	for _, bad := range []GrubImage{{Platform: "sparc64-ieee1275"}, {Platform: GrubBIOS, Extra: []string{"linux16"}}} {
+	for _, bad := range []GrubImage{{Platform: "sparc64-ieee1275"}, {}} {
 		if _, err := GrubMkimageArgs(bad); err == nil {
 			t.Errorf("%+v is accepted", bad)
 		}
