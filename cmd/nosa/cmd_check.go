@@ -53,8 +53,8 @@ machine passes the systemd credential nosa.console.autologin. The sample does.` 
 			if !slices.Contains([]string{"qemu", "metal", "metal4k", "all"}, req.Artifact) {
 				return usageError{fmt.Errorf("--artifact %q: want qemu, metal, metal4k or all", req.Artifact)}
 			}
-			if !slices.Contains([]string{"", "bios", "uefi"}, req.Firmware) {
-				return usageError{fmt.Errorf("--firmware %q: want bios or uefi", req.Firmware)}
+			if !slices.Contains([]string{"", "bios", "uefi", "uefi-secure"}, req.Firmware) {
+				return usageError{fmt.Errorf("--firmware %q: want bios, uefi or uefi-secure", req.Firmware)}
 			}
 			if req.Upgrade != "" && !strings.Contains(req.Upgrade, "..") {
 				return usageError{fmt.Errorf("--upgrade %q: want A..B", req.Upgrade)}
@@ -65,7 +65,7 @@ machine passes the systemd credential nosa.console.autologin. The sample does.` 
 	f := cmd.Flags()
 	f.StringVar(&req.Build, "build", "latest", "the build's `ID` or a tag")
 	f.StringVar(&req.Artifact, "artifact", "qemu", "qemu, metal, metal4k or all that the build has")
-	f.StringVar(&req.Firmware, "firmware", "", "bios or uefi (default: both where the image boots on both)")
+	f.StringVar(&req.Firmware, "firmware", "", "bios, uefi or uefi-secure (default: bios and uefi where the image boots on both)")
 	f.StringVar(&req.Upgrade, "upgrade", "", "check the upgrade from build `A..B`")
 	_ = cmd.RegisterFlagCompletionFunc("build", a.completeBuilds)
 	return cmd

@@ -103,6 +103,9 @@ func (o Options) once(ctx context.Context, choice vm.Choice, do func(context.Con
 	g := &session{m: m}
 	err = g.boot(ctx, console, &run)
 	if err == nil {
+		err = g.secure(ctx, &run)
+	}
+	if err == nil {
 		err = do(ctx, g, &run)
 	}
 	stopErr := m.Stop()
