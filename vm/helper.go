@@ -21,7 +21,6 @@ const tpmSocket = "tpm.sock"
 // helper is a program that serves a machine over a socket and dies with it.
 type helper struct {
 	name   string // for people
-	dir    string // where it runs; "" is the machine's directory
 	socket string // in the machine's directory; the program gets it listening, as descriptor 3
 	args   []string
 }
@@ -37,7 +36,7 @@ func (s Spec) helpers() []helper {
 	}
 	for i, sh := range s.Shares {
 		if sh.Type == Virtiofs {
-			list = append(list, helper{name: "sharing " + sh.Source, dir: sh.Source, socket: shareSocket(i), args: sh.Daemon.args(sh.ReadOnly)})
+			list = append(list, helper{name: "sharing " + sh.Source, socket: shareSocket(i), args: append(sh.Daemon.args(sh.Bind), sh.Daemon.quiet()...)})
 		}
 	}
 	return list
@@ -99,11 +98,7 @@ const endsTogether = time.Second
 // runHelper runs one to its end. The socket is closed then, so that QEMU, should
 // it only be about to connect, is refused and does not wait for ever.
 func (m *Machine) runHelper(ctx context.Context, h helper, l *os.File, line func(string)) {
-	dir := h.dir
-	if dir == "" {
-		dir = m.dir
-	}
-	err := proc.Run(ctx, proc.Cmd{Args: h.args, Dir: dir, ExtraFiles: []*os.File{l}, Line: func(text string) {
+	err := proc.Run(ctx, proc.Cmd{Args: h.args, Dir: m.dir, ExtraFiles: []*os.File{l}, Line: func(text string) {
 		if line != nil {
 			line(h.name + ": " + text)
 		}

@@ -47,11 +47,14 @@ func TestPlanShares(t *testing.T) {
 		{"the guest has one", []ShareType{NineP}, ShareHost{Virtiofs: true, Daemon: rust, NineP: true}, "9p 9p"},
 		{"the host has one", nil, ShareHost{NineP: true, Why: refused}, "9p 9p"},
 		{
-			"nothing in common", []ShareType{Virtiofs}, ShareHost{NineP: true, Why: refused},
+			"nothing in common",
+			[]ShareType{Virtiofs},
+			ShareHost{NineP: true, Why: refused},
 			"sharing /ro: virtiofs: virtiofsd does not run here: unshare: Operation not permitted; 9p: the guest cannot mount it",
 		},
 		{
-			"read-only is not to be had", nil, ShareHost{Virtiofs: true, Daemon: c, Why: map[ShareType]string{NineP: "this QEMU has no virtio-9p-pci"}},
+			"read-only is not to be had", nil,
+			ShareHost{Virtiofs: true, Daemon: c, Why: map[ShareType]string{NineP: "this QEMU has no virtio-9p-pci"}},
 			"sharing /ro: virtiofs: /c cannot share read-only; 9p: this QEMU has no virtio-9p-pci",
 		},
 	} {
@@ -94,11 +97,11 @@ func TestVirtiofsdArgs(t *testing.T) {
 		readOnly bool
 		want     string
 	}{
-		{Virtiofsd{Path: "/c", Flavour: FlavourC, Sandbox: "namespace"}, false, "/c -f --fd=3 -o source=.,sandbox=namespace"},
-		{Virtiofsd{Path: "/r", Flavour: FlavourRust, Sandbox: "chroot"}, false, "/r --fd=3 --shared-dir=. --sandbox=chroot --announce-submounts"},
-		{Virtiofsd{Path: "/r", Flavour: FlavourRust, Sandbox: "chroot"}, true, "/r --fd=3 --shared-dir=. --sandbox=chroot --announce-submounts --readonly"},
+		{Virtiofsd{Path: "/c", Flavour: FlavourC, Sandbox: "namespace"}, false, `/c -f --fd=3 -o source=/a\,b\\,sandbox=namespace`},
+		{Virtiofsd{Path: "/r", Flavour: FlavourRust, Sandbox: "chroot"}, false, "/r --fd=3 --shared-dir=/a,b\\ --sandbox=chroot --announce-submounts"},
+		{Virtiofsd{Path: "/r", Flavour: FlavourRust, Sandbox: "chroot"}, true, "/r --fd=3 --shared-dir=/a,b\\ --sandbox=chroot --announce-submounts --readonly"},
 	} {
-		if got := strings.Join(tc.daemon.args(tc.readOnly), " "); got != tc.want {
+		if got := strings.Join(tc.daemon.args(Bind{Source: `/a,b\`, ReadOnly: tc.readOnly}), " "); got != tc.want {
 			t.Errorf("got %s, want %s", got, tc.want)
 		}
 	}

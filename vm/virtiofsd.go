@@ -32,17 +32,27 @@ type Virtiofsd struct {
 	ReadOnly bool   // it can refuse writes
 }
 
-// args serves its working directory on the listening socket that is descriptor 3.
-// A path needs no quoting then, and the C version has no way to give every one.
-func (v Virtiofsd) args(readOnly bool) []string {
+// args serves a directory on the listening socket that is descriptor 3.
+func (v Virtiofsd) args(b Bind) []string {
+	dir := b.Source
 	if v.Flavour == FlavourC {
-		return []string{v.Path, "-f", "--fd=3", "-o", "source=.,sandbox=" + v.Sandbox}
+		// The comma is quoted as libfuse's options have it.
+		dir = strings.NewReplacer(`\`, `\\`, `,`, `\,`).Replace(dir)
+		return []string{v.Path, "-f", "--fd=3", "-o", "source=" + dir + ",sandbox=" + v.Sandbox}
 	}
-	args := []string{v.Path, "--fd=3", "--shared-dir=.", "--sandbox=" + v.Sandbox, "--announce-submounts"}
-	if readOnly {
+	args := []string{v.Path, "--fd=3", "--shared-dir=" + dir, "--sandbox=" + v.Sandbox, "--announce-submounts"}
+	if b.ReadOnly {
 		args = append(args, "--readonly")
 	}
 	return args
+}
+
+// quiet keeps it from telling of each step.
+func (v Virtiofsd) quiet() []string {
+	if v.Flavour == FlavourC {
+		return []string{"-o", "log_level=warn"}
+	}
+	return []string{"--log-level=warn"}
 }
 
 // ShareProber finds out what this host can share directories with.
@@ -141,16 +151,14 @@ func (v Virtiofsd) trial(ctx context.Context) error {
 		return err
 	}
 	defer l.Close()
-	client, err := net.Dial("unix", filepath.Join(dir, "s"))
-	if err != nil {
+	if err := touch(ctx, dir, "s"); err != nil {
 		return err
 	}
-	client.Close()
 	ctx, cancel := context.WithTimeout(ctx, trialTime)
 	defer cancel()
 	served := false
 	err = proc.Run(ctx, proc.Cmd{
-		Args: v.args(false), Dir: shared, ExtraFiles: []*os.File{l},
+		Args: v.args(Bind{Source: shared}), ExtraFiles: []*os.File{l},
 		Line: func(line string) { served = served || strings.Contains(line, "Client connected") },
 	})
 	if served || err == nil {
@@ -162,21 +170,40 @@ func (v Virtiofsd) trial(ctx context.Context) error {
 // listenIn makes a listening socket in a directory whose path may be longer than
 // the 108 bytes that a socket's address has room for.
 func listenIn(dir, name string) (*os.File, error) {
+	if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) { // of an earlier run
+		return nil, err
+	}
 	d, err := os.Open(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer d.Close()
-	if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) { // of an earlier run
-		return nil, err
-	}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: fmt.Sprintf("/proc/self/fd/%d/%s", d.Fd(), name)})
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: socketIn(d, name)})
 	if err != nil {
 		return nil, err
 	}
 	l.SetUnlinkOnClose(false)
 	f, err := l.File()
 	return f, errors.Join(err, l.Close())
+}
+
+// touch connects to a socket of a directory and leaves.
+func touch(ctx context.Context, dir, name string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	c, err := new(net.Dialer).DialContext(ctx, "unix", socketIn(d, name))
+	if err != nil {
+		return err
+	}
+	return c.Close()
+}
+
+// socketIn is a short name of a socket in a directory.
+func socketIn(dir *os.File, name string) string {
+	return fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), name)
 }
 
 // find looks for a program in PATH.
