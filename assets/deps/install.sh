@@ -6,7 +6,8 @@
 #   install.sh --list   prints the missing packages and installs nothing
 #
 # Quick when nothing is missing (one query of the package database). Needs root
-# only when something is.
+# only when something is. Packages that only an option of nosa run wants are
+# installed where the distribution has them.
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
@@ -43,6 +44,18 @@ wanted() {
 	awk -v tests="$tests" '/^#/ || NF < 3 { next } $3 != "test" || tests == "yes" { print $1 }' "$1"
 }
 
+# optional prints those that only options of nosa run want.
+optional() {
+	awk '!/^#/ && NF == 3 && $3 ~ /^run-[a-z]+(,run-[a-z]+)*$/ { print $1 }' "$1"
+}
+
+# without prints the words of the first list that are not in the second.
+without() {
+	printf '%s\n' "$1" | awk -v have="$2" '
+		BEGIN { n = split(have, a, "\n"); for (i = 1; i <= n; i++) got[a[i]] = 1 }
+		NF && !($1 in got)'
+}
+
 installed_debian() {
 	# shellcheck disable=SC2016 # dpkg-query expands these
 	dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' "$@" 2>/dev/null | awk '/^ii/ { print $2 }'
@@ -59,9 +72,10 @@ case $fam in
 debian) have=$(installed_debian $packages || :) ;;
 *) have=$(installed_rpm $packages) ;;
 esac
-missing=$(printf '%s\n' "$packages" | awk -v have="$have" '
-	BEGIN { n = split(have, a, "\n"); for (i = 1; i <= n; i++) got[a[i]] = 1 }
-	!($1 in got)')
+missing=$(without "$packages" "$have")
+may=$(optional "$here/$fam.txt")
+must=$(without "$missing" "$may")
+may=$(without "$missing" "$must")
 
 if [ -z "$missing" ]; then
 	exit 0
@@ -73,16 +87,19 @@ fi
 echo "missing packages:" $missing
 if [ "$(id -u)" != 0 ]; then
 	echo "installing them needs root: run 'sudo $0 $*'" >&2
+	[ -z "$must" ] && exit 0
 	exit 12
 fi
+install() {
+	case $fam in
+	debian) apt-get -q -y -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 install --no-install-recommends "$@" ;;
+	*) dnf -q -y --setopt=install_weak_deps=False install "$@" ;;
+	esac
+}
+export DEBIAN_FRONTEND=noninteractive
+[ "$fam" != debian ] || apt-get -q -o Acquire::Retries=3 update
 # shellcheck disable=SC2086
-case $fam in
-debian)
-	export DEBIAN_FRONTEND=noninteractive
-	apt-get -q -o Acquire::Retries=3 update
-	apt-get -q -y -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 install --no-install-recommends $missing
-	;;
-*)
-	dnf -q -y --setopt=install_weak_deps=False install $missing
-	;;
-esac
+[ -z "$must" ] || install $must
+for package in $may; do
+	install "$package" || echo "not available here: $package (an option of nosa run needs it)"
+done

@@ -20,6 +20,9 @@ type Attached struct {
 	Err  *os.File
 	// ExtraFiles become descriptors 3 and up.
 	ExtraFiles []*os.File
+	// Session makes the program the leader of a session whose terminal is In, so
+	// that it learns of a new size of it. In must be no session's terminal yet.
+	Session bool
 }
 
 // Attach runs a program to its end. Its group gets SIGTERM when the context ends, and SIGKILL after
@@ -33,7 +36,7 @@ func Attach(ctx context.Context, a Attached) error {
 	cmd.Env = append(Environ(), a.Env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.In, a.Out, a.Err
 	cmd.ExtraFiles = a.ExtraFiles
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: !a.Session, Setsid: a.Session, Setctty: a.Session}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = Grace
 	runtime.LockOSThread() // as in Run
