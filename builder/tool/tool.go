@@ -21,7 +21,7 @@ import (
 type Tool struct {
 	Name   string   // as found in PATH
 	Alias  []string // other names that do as well, tried in order
-	UsedBy []string // parts of nosa: init pool fetch build disk live check verify compress
+	UsedBy []string // parts of nosa: init pool fetch build disk live check verify compress run, and options of run (run-tpm run-arch)
 	Ask    []string // arguments that make it print its version
 	Min    string   // oldest version that will do; "" is any
 	Below  string   // first version that will not do any more; "" is none
@@ -52,8 +52,13 @@ func Table() []Tool {
 		{Name: "mmd", UsedBy: []string{"disk"}, Ask: []string{"--version"}, Min: "4.0.18"},
 		{Name: "mkfs.xfs", UsedBy: []string{"disk"}, Ask: []string{"-V"}, Min: "5.0"},
 		{Name: "xfs_repair", UsedBy: []string{"verify"}, Ask: []string{"-V"}, Min: "5.0"},
-		{Name: "qemu-img", UsedBy: []string{"disk", "check", "verify"}, Ask: []string{"--version"}, Min: "5.1", Why: "the first with zstd in qcow2"},
-		{Name: "qemu-system-x86_64", UsedBy: []string{"check"}, Ask: []string{"--version"}, Min: "5.1"},
+		{Name: "qemu-img", UsedBy: []string{"disk", "check", "verify", "run"}, Ask: []string{"--version"}, Min: "5.1", Why: "the first with zstd in qcow2"},
+		{Name: "qemu-system-x86_64", UsedBy: []string{"check", "run"}, Ask: []string{"--version"}, Min: "5.1"},
+		{Name: "ssh", UsedBy: []string{"run"}, Ask: []string{"-V"}, Min: "7.6", Why: "the first with StrictHostKeyChecking=accept-new"},
+		{Name: "scp", UsedBy: []string{"run"}},
+		{Name: "ssh-keygen", UsedBy: []string{"run"}},
+		{Name: "swtpm", UsedBy: []string{"run-tpm"}, Ask: []string{"--version"}, Min: "0.1"},
+		{Name: "qemu-system-aarch64", UsedBy: []string{"run-arch"}, Ask: []string{"--version"}, Min: "5.1"},
 		{Name: "mksquashfs", UsedBy: []string{"live"}, Ask: []string{"-version"}, Min: "4.4", Why: "the first with SOURCE_DATE_EPOCH"},
 		{Name: "xorriso", UsedBy: []string{"live"}, Ask: []string{"-version"}, Min: "1.4"},
 		{Name: "xz", UsedBy: []string{"compress"}, Ask: []string{"--version"}, Min: "5.2", Why: "the first with threads"},
