@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -69,6 +70,9 @@ type Hub struct {
 	owned   bool       // the command that started it may still end it
 	reached string     // the last milestone
 	reason  string     // why the guest shut down, as QMP says
+
+	sizing sync.Mutex
+	sizeTo net.Conn // the host's end of SizePort; nil until it is used
 }
 
 // errStopped is the cause of an end that somebody asked for.

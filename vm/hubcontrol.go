@@ -54,6 +54,12 @@ func (h *Hub) control(ctx context.Context, req console.Request) (any, error) {
 		command := map[string]string{OpPause: "stop", OpContinue: "cont"}[req.Op]
 		_, err := h.m.QMP(ctx, command, nil)
 		return nil, err
+	case OpSize:
+		var args SizeArgs
+		if err := decodeArgs(req, &args); err != nil {
+			return nil, err
+		}
+		return nil, h.resize(ctx, args)
 	case OpDisown:
 		h.mu.Lock()
 		defer h.mu.Unlock()

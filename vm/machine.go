@@ -95,7 +95,12 @@ func Start(ctx context.Context, spec Spec, opts StartOptions) (*Machine, error) 
 		return nil, err
 	}
 	if err := m.launch(ctx, plat.binary, opts); err != nil {
-		return nil, m.blame(err)
+		return nil, refused(m.blame(err))
+	}
+	if spec.State != "" {
+		if err := m.resumed(ctx); err != nil {
+			return nil, refused(err)
+		}
 	}
 	return m, nil
 }
@@ -152,6 +157,9 @@ func once(name string, do func(name string) error) error {
 	if err := do(name + ".new"); err != nil {
 		return err
 	}
+	if err := os.Chmod(name+".new", 0o600); err != nil { // it holds the guest's secrets
+		return err
+	}
 	return os.Rename(name+".new", name)
 }
 
@@ -185,10 +193,11 @@ func (m *Machine) launch(ctx context.Context, binary string, opts StartOptions) 
 		m.release()
 		return err
 	}
-	m.Spec.QMPFD = 3 // the first of ExtraFiles
-	args, err := Args(m.Spec)
+	files := []*os.File{theirs} // descriptors 3 and up
+	m.Spec.QMPFD = 3
+	args, err := m.args(&files)
 	if err != nil {
-		theirs.Close()
+		closeAll(files)
 		ours.Close()
 		m.release()
 		return err
@@ -198,8 +207,8 @@ func (m *Machine) launch(ctx context.Context, binary string, opts StartOptions) 
 	go m.drain()
 	go func() {
 		defer close(m.exited)
-		m.err = proc.Run(run, proc.Cmd{Args: args, Dir: m.dir, Line: opts.Line, ExtraFiles: []*os.File{theirs}})
-		theirs.Close() // so that QMP ends where QEMU did not even start
+		m.err = proc.Run(run, proc.Cmd{Args: args, Dir: m.dir, Line: opts.Line, ExtraFiles: files})
+		closeAll(files) // so that QMP ends where QEMU did not even start
 	}()
 	m.qmp, err = dialQMP(ctx, ours, opts.Event)
 	if err == nil {
