@@ -115,7 +115,7 @@ func (s Spec) checkShares() error {
 			return fmt.Errorf("sharing %s: tag %s is there twice", sh.Source, sh.Tag)
 		case !filepath.IsAbs(sh.Source):
 			return fmt.Errorf("sharing %s: want an absolute path", sh.Source)
-		case sh.Type == Virtiofs && sh.ReadOnly && !sh.Daemon.ReadOnly:
+		case sh.Type == Virtiofs && sh.ReadOnly && sh.Daemon.ReadOnly == "":
 			return fmt.Errorf("sharing %s: %s cannot share read-only", sh.Source, sh.Daemon.Path)
 		case sh.Type != Virtiofs && sh.Type != NineP:
 			return fmt.Errorf("sharing %s: type %q: want virtiofs or 9p", sh.Source, sh.Type)

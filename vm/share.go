@@ -116,8 +116,8 @@ func PlanShares(binds []Bind, guest []ShareType, host ShareHost) ([]Share, error
 // unfit says why the host cannot share b as typ; "" when it can.
 func (h ShareHost) unfit(typ ShareType, b Bind) string {
 	switch {
-	case typ == Virtiofs && h.Virtiofs && b.ReadOnly && !h.Daemon.ReadOnly:
-		return h.Daemon.Path + " cannot share read-only"
+	case typ == Virtiofs && h.Virtiofs && b.ReadOnly && h.Daemon.ReadOnly == "":
+		return h.Daemon.Path + " cannot share read-only (a newer one can, or this one with bubblewrap)"
 	case typ == Virtiofs && h.Virtiofs, typ == NineP && h.NineP:
 		return ""
 	case h.Why[typ] != "":

@@ -33,7 +33,7 @@ func TestParseBind(t *testing.T) {
 
 func TestPlanShares(t *testing.T) {
 	c := Virtiofsd{Path: "/c", Flavour: FlavourC, Sandbox: "namespace"}
-	rust := Virtiofsd{Path: "/rust", Flavour: FlavourRust, Sandbox: "chroot", ReadOnly: true}
+	rust := Virtiofsd{Path: "/rust", Flavour: FlavourRust, Sandbox: "chroot", ReadOnly: ByOption}
 	binds := []Bind{{Source: "/ro", Dest: "/mnt/ro", ReadOnly: true}, {Source: "/rw", Dest: "/mnt/rw"}}
 	refused := map[ShareType]string{Virtiofs: "virtiofsd does not run here: unshare: Operation not permitted"}
 	for _, tc := range []struct {
@@ -55,7 +55,7 @@ func TestPlanShares(t *testing.T) {
 		{
 			"read-only is not to be had", nil,
 			ShareHost{Virtiofs: true, Daemon: c, Why: map[ShareType]string{NineP: "this QEMU has no virtio-9p-pci"}},
-			"sharing /ro: virtiofs: /c cannot share read-only; 9p: this QEMU has no virtio-9p-pci",
+			"sharing /ro: virtiofs: /c cannot share read-only (a newer one can, or this one with bubblewrap); 9p: this QEMU has no virtio-9p-pci",
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -99,7 +99,12 @@ func TestVirtiofsdArgs(t *testing.T) {
 	}{
 		{Virtiofsd{Path: "/c", Flavour: FlavourC, Sandbox: "namespace"}, false, `/c -f --fd=3 -o source=/a\,b\\,sandbox=namespace`},
 		{Virtiofsd{Path: "/r", Flavour: FlavourRust, Sandbox: "chroot"}, false, "/r --fd=3 --shared-dir=/a,b\\ --sandbox=chroot --announce-submounts"},
-		{Virtiofsd{Path: "/r", Flavour: FlavourRust, Sandbox: "chroot"}, true, "/r --fd=3 --shared-dir=/a,b\\ --sandbox=chroot --announce-submounts --readonly"},
+		{Virtiofsd{Path: "/r", Flavour: FlavourRust, Sandbox: "chroot", ReadOnly: ByOption}, true, "/r --fd=3 --shared-dir=/a,b\\ --sandbox=chroot --announce-submounts --readonly"},
+		{
+			Virtiofsd{Path: "/c", Flavour: FlavourC, Sandbox: "chroot", ReadOnly: ByMount},
+			true,
+			`bwrap --die-with-parent --cap-add ALL --dev-bind / / --ro-bind /a,b\ /a,b\ -- /c -f --fd=3 -o source=/a\,b\\,sandbox=chroot`,
+		},
 	} {
 		if got := strings.Join(tc.daemon.args(Bind{Source: `/a,b\`, ReadOnly: tc.readOnly}), " "); got != tc.want {
 			t.Errorf("got %s, want %s", got, tc.want)
@@ -136,7 +141,7 @@ func TestShareProber(t *testing.T) {
 		}}},
 		{"a second one that can", []string{none, jail}, ShareHost{
 			Virtiofs: true, NineP: true, Why: map[ShareType]string{},
-			Daemon: Virtiofsd{Path: jail, Flavour: FlavourRust, Sandbox: "chroot", ReadOnly: true},
+			Daemon: Virtiofsd{Path: jail, Flavour: FlavourRust, Sandbox: "chroot", ReadOnly: ByOption},
 		}},
 	} {
 		got, err := ShareProber{Daemons: tc.daemons}.Probe(t.Context(), arch)

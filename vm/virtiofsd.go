@@ -24,28 +24,44 @@ const (
 	FlavourRust Flavour = "rust"
 )
 
+// ReadOnlyBy is what refuses the writes to a share.
+type ReadOnlyBy string
+
+// The zero value is nothing: such a share cannot be had.
+const (
+	ByOption ReadOnlyBy = "option" // virtiofsd itself
+	ByMount  ReadOnlyBy = "mount"  // a read-only mount that only virtiofsd sees, made by bubblewrap
+)
+
 // Virtiofsd is a program that serves a directory to a vhost-user-fs device.
 type Virtiofsd struct {
 	Path     string
 	Flavour  Flavour
 	Sandbox  string // namespace or chroot: how it locks itself into the directory
-	ReadOnly bool   // it can refuse writes
+	ReadOnly ReadOnlyBy
 }
 
 // args serves a directory on the listening socket that is descriptor 3.
 func (v Virtiofsd) args(b Bind) []string {
-	dir := b.Source
+	var args []string
+	if b.ReadOnly && v.ReadOnly == ByMount {
+		// It drops the capability to mount before the guest can ask anything of it.
+		args = []string{bwrap, "--die-with-parent", "--cap-add", "ALL", "--dev-bind", "/", "/", "--ro-bind", b.Source, b.Source, "--"}
+	}
 	if v.Flavour == FlavourC {
 		// The comma is quoted as libfuse's options have it.
-		dir = strings.NewReplacer(`\`, `\\`, `,`, `\,`).Replace(dir)
-		return []string{v.Path, "-f", "--fd=3", "-o", "source=" + dir + ",sandbox=" + v.Sandbox}
+		dir := strings.NewReplacer(`\`, `\\`, `,`, `\,`).Replace(b.Source)
+		return append(args, v.Path, "-f", "--fd=3", "-o", "source="+dir+",sandbox="+v.Sandbox)
 	}
-	args := []string{v.Path, "--fd=3", "--shared-dir=" + dir, "--sandbox=" + v.Sandbox, "--announce-submounts"}
-	if b.ReadOnly {
+	args = append(args, v.Path, "--fd=3", "--shared-dir="+b.Source, "--sandbox="+v.Sandbox, "--announce-submounts")
+	if b.ReadOnly && v.ReadOnly == ByOption {
 		args = append(args, "--readonly")
 	}
 	return args
 }
+
+// bwrap is the program that makes a mount for one process.
+const bwrap = "bwrap"
 
 // quiet keeps it from telling of each step.
 func (v Virtiofsd) quiet() []string {
@@ -116,13 +132,13 @@ func try(ctx context.Context, path string) (Virtiofsd, error) {
 	}
 	v := Virtiofsd{Path: path, Flavour: FlavourC}
 	if strings.Contains(string(help), "--shared-dir") {
-		v.Flavour, v.ReadOnly = FlavourRust, strings.Contains(string(help), "--readonly")
+		v.Flavour = FlavourRust
 	}
 	var first error
 	for _, v.Sandbox = range []string{"namespace", "chroot"} {
-		err := v.trial(ctx)
+		err := v.trial(ctx, Bind{})
 		if err == nil {
-			return v, nil
+			return v.refusesWrites(ctx, string(help)), nil
 		}
 		if first == nil {
 			first = err
@@ -131,19 +147,33 @@ func try(ctx context.Context, path string) (Virtiofsd, error) {
 	return v, first
 }
 
+// refusesWrites finds out by what.
+func (v Virtiofsd) refusesWrites(ctx context.Context, help string) Virtiofsd {
+	if strings.Contains(help, "--readonly") {
+		v.ReadOnly = ByOption
+		return v
+	}
+	mounted := v
+	mounted.ReadOnly = ByMount
+	if find(bwrap, "bubblewrap") != nil || mounted.trial(ctx, Bind{ReadOnly: true}) != nil {
+		return v
+	}
+	return mounted
+}
+
 // trialTime bounds a trial.
 const trialTime = 5 * time.Second
 
 // trial lets it serve an empty directory to a client that leaves at once: it
 // locks itself in only when a client has come.
-func (v Virtiofsd) trial(ctx context.Context) error {
+func (v Virtiofsd) trial(ctx context.Context, b Bind) error {
 	dir, err := os.MkdirTemp("", "nosa-share-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	shared := filepath.Join(dir, "shared")
-	if err := os.Mkdir(shared, 0o700); err != nil {
+	b.Source = filepath.Join(dir, "shared")
+	if err := os.Mkdir(b.Source, 0o700); err != nil {
 		return err
 	}
 	l, err := listenIn(dir, "s")
@@ -158,7 +188,7 @@ func (v Virtiofsd) trial(ctx context.Context) error {
 	defer cancel()
 	served := false
 	err = proc.Run(ctx, proc.Cmd{
-		Args: v.args(Bind{Source: shared}), ExtraFiles: []*os.File{l},
+		Args: v.args(b), ExtraFiles: []*os.File{l},
 		Line: func(line string) { served = served || strings.Contains(line, "Client connected") },
 	})
 	if served || err == nil {
