@@ -219,10 +219,12 @@ func TestInteractiveCommandOnTerminal(t *testing.T) {
 	d := startSSHD(t)
 	s := newSeat(t)
 	term := s.terminal()
-	term.Filter = func(w io.Writer) io.Writer { return shouting{w} }
-	r := begin(func() (End, error) { return d.client().Interactive(t.Context(), "head -n 1", AutoTTY, term) })
+	r := begin(func() (End, error) {
+		return d.client().Interactive(t.Context(), `printf '\033]52;c;x\007'; head -n 1; printf '\033[?25l'`, AutoTTY, term)
+	})
 	s.enter("typed")
-	s.see("TYPED")
+	s.see("typed\r\n") // its echo
+	s.see("typed\r\n\x1b[?25l\x1b[?25h")
 	if got := s.ends(r); got.err != nil || got.end != (End{How: Ended}) {
 		t.Errorf("got %+v", got)
 	}
@@ -233,10 +235,6 @@ func TestInteractiveCommandOnTerminal(t *testing.T) {
 		t.Errorf("the caller's shell reads %q, %v", buf[:n], err)
 	}
 }
-
-type shouting struct{ w io.Writer }
-
-func (s shouting) Write(p []byte) (int, error) { return s.w.Write(bytes.ToUpper(p)) }
 
 // booting is what a guest prints until its login prompt.
 const booting = "SeaBIOS (version 1.16)\r\n[    0.000000] Linux version 6.1\r\n[  OK  ] Reached target multi-user.target - Multi-User System.\r\n\r\nguest login: "
@@ -269,12 +267,12 @@ func TestSessionReboot(t *testing.T) {
 	}
 	saw(Starting, 1)
 	d.boot()
-	s.enter("echo first$((1+1))")
+	s.enter("printf '\\033[?1049h'; echo first$((1+1))")
 	s.see("first2")
 	_, _ = io.WriteString(ring, "root\r\n[  OK  ] Reached target reboot.target - System Reboot.\r\n")
 	d.down()
 	saw(GoingDown, 1)
-	s.see("\x1b[?1049l") // what a full-screen program may have left is undone
+	s.see("\x1b[?1049l") // what a full-screen program has left is undone
 	_, _ = io.WriteString(ring, "[   99.000000] reboot: Restarting system\r\n"+booting)
 	saw(Starting, 2)
 	d.boot()
@@ -293,10 +291,10 @@ func TestSessionReset(t *testing.T) {
 	reset := make(chan struct{}, 1)
 	session := Session{SSH: d.client(), Terminal: s.terminal(), Reset: reset, WaitOptions: WaitOptions{Pace: quick(), Up: true}}
 	r := begin(func() (End, error) { return session.Run(t.Context()) })
-	s.enter("echo first$((1+1)); sleep 1000")
+	s.enter("printf '\\033[31m'; echo first$((1+1)); sleep 1000")
 	s.see("first2")
 	reset <- struct{}{}
-	s.see("\x1b[?25h") // from here on what is typed is the next shell's
+	s.see("\x1b[0m") // from here on what is typed is the next shell's
 	s.enter("echo second$((1+1)); exit")
 	s.see("second2")
 	if got := s.ends(r); got.err != nil || got.end.How != Ended {

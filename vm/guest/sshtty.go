@@ -20,9 +20,9 @@ type Terminal struct {
 	In       *os.File // nil is no input
 	Out, Err *os.File
 	Term     string // $TERM, for a terminal in the guest
-	// Filter, if set, makes of an output that is a terminal one that lets through
-	// only what is safe for it: the guest is not trusted.
-	Filter func(io.Writer) io.Writer
+	// Raw passes on to a terminal what the guest prints as it is, without a
+	// console.Filter: the guest may then do to it what the terminal lets it.
+	Raw bool
 }
 
 // TTY says if the program gets a terminal in the guest.
@@ -69,7 +69,7 @@ func (s SSH) Interactive(ctx context.Context, command string, tty TTY, t Termina
 	if w.master != nil {
 		// With a terminal in the guest everything comes through it; what is left on
 		// the client's standard error are its own words.
-		own, err := pipeTo(&ownWords{log: log, to: w.filtered(t.Out)})
+		own, err := pipeTo(&ownWords{log: log, to: w.screen(t.Out)})
 		if err != nil {
 			log.close()
 			return End{}, fmt.Errorf("making a terminal: %w", err)
@@ -81,16 +81,8 @@ func (s SSH) Interactive(ctx context.Context, command string, tty TTY, t Termina
 	files.Args = s.args(sshCall{command: command, log: log.path(), level: logLevel, tty: w.master != nil})
 	err = proc.Attach(ctx, files)
 	w.close()
-	end, err := log.close().judge(err)
-	if w.raw != nil && end.How != Ended && end.How != Left {
-		_, _ = io.WriteString(t.Out, modesOff)
-	}
-	return end, err
+	return log.close().judge(err)
 }
-
-// modesOff undoes what a full-screen program that was cut off leaves in a
-// terminal: alternate screen, mouse, paste and key modes, hidden cursor, colours.
-const modesOff = "\x1b[?1049l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1l\x1b>\x1b[?25h\x1b[m\r\n"
 
 // ownWords takes what the client says on its standard error: what it says about
 // the connection goes to its log, the answers to its escapes to the terminal.

@@ -14,18 +14,20 @@ import (
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
+	"github.com/nestos/nosa/vm/console"
 	"github.com/nestos/nosa/workspace/proc"
 )
 
 // wires are the files of a program for a person and what is copied from and to them.
 type wires struct {
-	files  proc.Attached
-	t      Terminal
-	master *os.File // of the program's own terminal; nil without
-	mine   []*os.File
-	typed  *os.File // takes what is typed: the master, or the end of a pipe; nil for neither
-	outs   []*outlet
-	input  *pump
+	files   proc.Attached
+	t       Terminal
+	master  *os.File // of the program's own terminal; nil without
+	mine    []*os.File
+	typed   *os.File // takes what is typed: the master, or the end of a pipe; nil for neither
+	outs    []*outlet
+	input   *pump
+	screens []*shielded
 
 	start sync.Once
 	stop  sync.Once
@@ -56,7 +58,7 @@ func (w *wires) openTerminal() error {
 	w.master, w.typed, w.mine = master, master, append(w.mine, slave)
 	_ = pty.InheritSize(w.t.Out, master) // else 0x0, as on a serial line
 	w.files.In, w.files.Out, w.files.Err, w.files.Session = slave, slave, slave, true
-	w.outs = append(w.outs, copyOut(w.filtered(w.t.Out), master))
+	w.outs = append(w.outs, copyOut(w.screen(w.t.Out), master))
 	return nil
 }
 
@@ -73,10 +75,10 @@ func (w *wires) openFiles() error {
 		to   *os.File
 	}{{&w.files.Out, w.t.Out}, {&w.files.Err, w.t.Err}} {
 		*o.file = o.to
-		if w.t.Filter == nil || !isTerminal(o.to) {
+		if w.t.Raw || !isTerminal(o.to) {
 			continue
 		}
-		out, err := pipeTo(w.filtered(o.to))
+		out, err := pipeTo(w.screen(o.to))
 		if err != nil {
 			return err
 		}
@@ -106,11 +108,28 @@ func (w *wires) inlet() (*os.File, error) {
 	return r, nil
 }
 
-func (w *wires) filtered(to *os.File) io.Writer {
-	if w.t.Filter == nil || !isTerminal(to) {
+// screen is an output of the caller's: what reaches a terminal is filtered, since
+// the guest is not trusted, and what it leaves changed there is undone by close.
+func (w *wires) screen(to *os.File) io.Writer {
+	if w.t.Raw || !isTerminal(to) {
 		return to
 	}
-	return w.t.Filter(to)
+	s := &shielded{to: to}
+	w.screens = append(w.screens, s)
+	return s
+}
+
+// shielded is a terminal behind a filter.
+type shielded struct {
+	to     *os.File
+	filter console.Filter
+}
+
+func (s *shielded) Write(p []byte) (int, error) {
+	if _, err := s.to.Write(s.filter.Append(nil, p)); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // begin hands the caller's terminal to the program.
@@ -152,6 +171,12 @@ func (w *wires) close() {
 		}
 		for _, o := range w.outs {
 			o.close()
+		}
+		for _, s := range w.screens {
+			_, _ = s.to.Write(s.filter.Restore())
+		}
+		if w.raw != nil && w.t.Raw {
+			_, _ = w.t.Out.Write(console.RestoreAll())
 		}
 		if w.raw != nil {
 			_ = term.Restore(int(w.t.In.Fd()), w.raw)
