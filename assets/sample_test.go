@@ -91,7 +91,7 @@ func TestStatoverride(t *testing.T) {
 			got[path] = strconv.FormatInt(int64(n), 8)
 		}
 	}
-	want := map[string]string{"/etc/sudoers.d/10-sample": "440", "/etc/sample/private.conf": "640"}
+	want := map[string]string{"/etc/sudoers.d/10-nestos": "440", "/etc/sample/private.conf": "640"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
