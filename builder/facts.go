@@ -24,6 +24,7 @@ type Facts struct {
 	SELinux  string     // what /etc/selinux/config asks for; "disabled" without one
 	Users    []string   // names in the tree's passwd files
 	Image    workspace.ImageConfig
+	Ignition bool // the initramfs has it
 }
 
 // FileFact is a file as a running system must have it.
@@ -53,6 +54,9 @@ func ReadFacts(ctx context.Context, env *Env, id string) (*Facts, error) {
 	}
 	if data, err := repo.ReadFile(t, imageConfigPath); err == nil {
 		f.Image, _ = workspace.ParseImageJSON(data)
+	}
+	if f.Ignition, err = hasIgnition(dir, repo, t); err != nil {
+		return nil, err
 	}
 	f.SELinux = selinuxMode(repo, t)
 	f.Users = accountNames(repo, t)

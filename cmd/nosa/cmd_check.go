@@ -19,6 +19,7 @@ import (
 	"github.com/nestos/nosa/builder/tool"
 	"github.com/nestos/nosa/vm"
 	"github.com/nestos/nosa/vm/check"
+	"github.com/nestos/nosa/vm/milestone"
 	"github.com/nestos/nosa/workspace"
 	"github.com/nestos/nosa/workspace/event"
 )
@@ -29,6 +30,7 @@ type checkRequest struct {
 	Artifact string `json:"artifact"`
 	Firmware string `json:"firmware,omitempty"`
 	Upgrade  string `json:"upgrade,omitempty"` // A..B
+	Direct   bool   `json:"direct,omitempty"`  // the kernel without firmware and boot loader
 }
 
 func newCheckCommand(a *app) *cobra.Command {
@@ -40,14 +42,26 @@ func newCheckCommand(a *app) *cobra.Command {
 		Args:    words(0, 0),
 		Long: `Boot an image of a build in QEMU, log in over the serial console, and look: the
 booted commit, the packages, the overlays' files, failed units, the boot
-partition, the sector size. The image is not written to. The result is kept in
-the build as check-ARTIFACT.json.
+partition, the sector size; where the initramfs has Ignition, whether it ran and
+the machine became one of its own (machine-id, host keys, a root filesystem that
+fills the disk). The image is not written to. The result is kept in the build as
+check-ARTIFACT.json: {v, artifact, ok, runs}, each run with firmware, accel,
+commit, time, login-ms, ms, ok, assertions [{name, ok, want, got, ms, note}] and
+timeline [{kind, at_ms, boot, unit, line}]: what was seen of the boot and when,
+in milliseconds since power-on. Kinds are firmware, boot loader, kernel, initrd,
+ignition, switch root, multi-user, login, shutdown; of trouble failed unit (with
+the unit), ignition failed, boot loader failed, panic, emergency.
 
 With --upgrade A..B: boot build A, upgrade it to B over HTTP, reboot into B, and
 go back to A.
 
-The image must offer a way in: a root shell on the serial console when the
-machine passes the systemd credential nosa.console.autologin. The sample does.` +
+With --direct-kernel QEMU loads the build's kernel and initramfs itself, with the
+arguments that the image's boot loader would give them: quicker, and no test of
+firmware and boot loader. Its result stands beside the others' as firmware direct.
+
+The image must offer a way in: Ignition, which logs root in on the serial console
+of the machine under test, or else it must honour the systemd credential
+nosa.console.autologin. The sample has Ignition.` +
 			exitHelp(exitOK, exitFailed, exitUsage, exitCheck, exitNoWorkspace, exitMissing, exitCancelled),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !slices.Contains([]string{"qemu", "metal", "metal4k", "all"}, req.Artifact) {
@@ -59,10 +73,14 @@ machine passes the systemd credential nosa.console.autologin. The sample does.` 
 			if req.Upgrade != "" && !strings.Contains(req.Upgrade, "..") {
 				return usageError{fmt.Errorf("--upgrade %q: want A..B", req.Upgrade)}
 			}
+			if req.Upgrade != "" && req.Direct {
+				return usageError{errors.New("--direct-kernel and --upgrade: an upgrade is booted by the boot loader")}
+			}
 			return a.inWorkspace(cmd.Context(), "check", req)
 		},
 	}
 	f := cmd.Flags()
+	f.BoolVar(&req.Direct, "direct-kernel", false, "boot the kernel without firmware and boot loader")
 	f.StringVar(&req.Build, "build", "latest", "the build's `ID` or a tag")
 	f.StringVar(&req.Artifact, "artifact", "qemu", "qemu, metal, metal4k or all that the build has")
 	f.StringVar(&req.Firmware, "firmware", "", "bios, uefi or uefi-secure (default: bios and uefi where the image boots on both)")
@@ -127,8 +145,8 @@ func (c *checker) boots(ctx context.Context, req checkRequest) error {
 		if artifact.UncompressedSHA256 != "" {
 			return hinted{fmt.Errorf("%s is compressed", artifact.Path), "nosa decompress --build " + id + " --artifact " + kind}
 		}
-		for _, fw := range firmwares(kind, req.Firmware, c.env.Arch) {
-			ok, err := c.boot(ctx, facts, target{kind, artifact, fw})
+		for _, fw := range req.firmwares(kind, c.env.Arch) {
+			ok, err := c.boot(ctx, facts, target{kind, artifact, fw, req.Direct})
 			if err != nil {
 				return err
 			}
@@ -143,13 +161,16 @@ func (c *checker) boots(ctx context.Context, req checkRequest) error {
 	return nil
 }
 
-// firmwares gives what an image is booted on: what was asked for, else all that it boots on.
-func firmwares(kind, asked string, arch workspace.Arch) []vm.Firmware {
+// firmwares gives what an image is booted on: what was asked for, else all that
+// it boots on; one is enough where it is skipped.
+func (r checkRequest) firmwares(kind string, arch workspace.Arch) []vm.Firmware {
 	switch {
-	case asked != "":
-		return []vm.Firmware{vm.Firmware(asked)}
+	case r.Firmware != "":
+		return []vm.Firmware{vm.Firmware(r.Firmware)}
 	case kind == "metal4k" || !arch.BIOS:
 		return []vm.Firmware{vm.UEFI}
+	case r.Direct:
+		return []vm.Firmware{vm.BIOS}
 	}
 	return []vm.Firmware{vm.BIOS, vm.UEFI}
 }
@@ -159,27 +180,55 @@ type target struct {
 	kind     string
 	artifact workspace.Artifact
 	firmware vm.Firmware
+	direct   bool // no firmware
+}
+
+// name is what it is booted on.
+func (t target) name() string {
+	if t.direct {
+		return check.Direct
+	}
+	return string(t.firmware)
+}
+
+// spec is the machine that boots the artifact of a build.
+func (c *checker) spec(ctx context.Context, meta workspace.Meta, on target) (vm.Spec, error) {
+	t, err := workspace.FindArtifactType(on.kind)
+	if err != nil {
+		return vm.Spec{}, err
+	}
+	dir := c.env.WS.BuildDir(meta.BuildID, c.env.Arch.Name)
+	spec := vm.Spec{
+		Arch: vm.Arch(c.env.Arch.Name), Firmware: on.firmware,
+		Disks: []vm.Disk{{Path: filepath.Join(dir, on.artifact.Path), SectorSize: int(t.SectorSize)}},
+	}
+	if on.direct {
+		files := c.env.Work("direct-" + on.kind)
+		if err := os.MkdirAll(files, 0o700); err != nil {
+			return spec, fmt.Errorf("kernel of build %s: %w", meta.BuildID, err)
+		}
+		d, err := builder.Direct(ctx, c.env, meta, builder.DirectTarget{Type: on.kind, Dir: files})
+		if err != nil {
+			return spec, err
+		}
+		spec.Direct = vm.Direct{Kernel: d.Kernel, Initrd: d.Initrd, Args: d.Args}
+	}
+	return spec, nil
 }
 
 // boot is one boot of one artifact; it says how every assertion went and keeps the result.
 func (c *checker) boot(ctx context.Context, facts *builder.Facts, on target) (bool, error) {
-	kind, artifact, fw := on.kind, on.artifact, on.firmware
-	step := kind + "-" + string(fw)
-	done := c.begin(step, fmt.Sprintf("boot %s on %s", kind, strings.ToUpper(string(fw))))
-	dir := c.env.WS.BuildDir(facts.Meta.BuildID, c.env.Arch.Name)
-	t, err := workspace.FindArtifactType(kind)
+	step := on.kind + "-" + on.name()
+	done := c.begin(step, fmt.Sprintf("boot %s on %s", on.kind, onWhat(on.name())))
+	spec, err := c.spec(ctx, facts.Meta, on)
 	if err != nil {
 		return false, err
 	}
 	want := c.want(facts)
-	want.SectorSize = int(t.SectorSize)
+	want.SectorSize, want.FirstBoot = spec.Disks[0].SectorSize, facts.Ignition
 	run, err := check.Boot(ctx, check.Options{
-		Spec: vm.Spec{
-			Arch: vm.Arch(c.env.Arch.Name), Firmware: fw,
-			Disks: []vm.Disk{{Path: filepath.Join(dir, artifact.Path), SectorSize: int(t.SectorSize)}},
-		},
-		Want: want, Prober: c.prober, Now: c.w.app.now(), Dir: c.env.Work(), Log: filepath.Join(c.w.dir, "console-"+step+".log"),
-		Reporter: c.w.reporter(step),
+		Spec: spec, Want: want, Prober: c.prober, Now: c.w.app.now(), Dir: c.env.Work(),
+		Log: filepath.Join(c.w.dir, "console-"+step+".log"), Reporter: c.w.reporter(step), Found: c.seen(step),
 	})
 	if err != nil {
 		return false, err
@@ -187,7 +236,23 @@ func (c *checker) boot(ctx context.Context, facts *builder.Facts, on target) (bo
 	c.say(step, run)
 	done(fmt.Sprintf("%d of %d hold, login after %s (%s)", len(run.Assertions)-len(run.Failed()), len(run.Assertions),
 		(time.Duration(run.LoginMS) * time.Millisecond).Round(100*time.Millisecond), run.Accel))
-	return run.OK, keepResult(filepath.Join(dir, "check-"+kind+".json"), kind, run)
+	dir := c.env.WS.BuildDir(facts.Meta.BuildID, c.env.Arch.Name)
+	return run.OK, keepResult(filepath.Join(dir, "check-"+on.kind+".json"), on.kind, run)
+}
+
+// onWhat is what a machine is booted on, for a person.
+func onWhat(name string) string {
+	if name == check.Direct {
+		return "its kernel alone"
+	}
+	return strings.ToUpper(name)
+}
+
+// seen shows on the live line how far a boot is.
+func (c *checker) seen(step string) func(milestone.Milestone) {
+	return func(m milestone.Milestone) {
+		c.w.journal.Emit(event.Event{Kind: event.Progress, Step: step, Text: event.Clean(m.String()), MS: m.At.Milliseconds()})
+	}
 }
 
 // begin announces a step; the returned function ends it.
@@ -215,9 +280,27 @@ func (c *checker) say(step string, run check.Run) {
 			}
 		}
 	}
+	if text := timeline(run.Timeline); text != "" {
+		c.w.journal.Emit(event.Event{Kind: event.Log, Step: step, Level: event.Info, Text: "boot: " + text})
+	}
 	for _, line := range run.Console {
 		c.w.journal.Emit(event.Event{Kind: event.Log, Step: step, Level: event.Info, Text: "    | " + event.Clean(line)})
 	}
+}
+
+// timeline is a boot in one line; each boot after the first has its number.
+func timeline(list []milestone.Milestone) string {
+	var parts []string
+	boot := 1
+	for _, m := range list {
+		text := event.Clean(m.String())
+		if m.Boot != boot {
+			boot = m.Boot
+			text = fmt.Sprintf("boot %d: %s", boot, text)
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, ", ")
 }
 
 // short is the first line of a text, cut to fit a line of a terminal.
@@ -311,7 +394,7 @@ func (c *checker) upgrade(ctx context.Context, req checkRequest) error {
 	}
 	done(ref)
 	done = c.begin("upgrade", fmt.Sprintf("upgrade %s to %s and back", a.Meta.BuildID, b.Meta.BuildID))
-	fw := firmwares(kind, req.Firmware, c.env.Arch)[0]
+	fw := req.firmwares(kind, c.env.Arch)[0]
 	dir := c.env.WS.BuildDir(a.Meta.BuildID, c.env.Arch.Name)
 	next := c.want(b)
 	for _, name := range b.Users {
@@ -323,7 +406,7 @@ func (c *checker) upgrade(ctx context.Context, req checkRequest) error {
 		Options: check.Options{
 			Spec: vm.Spec{Arch: vm.Arch(c.env.Arch.Name), Firmware: fw, Disks: []vm.Disk{{Path: filepath.Join(dir, artifact.Path)}}},
 			Want: c.want(a), Prober: c.prober, Now: c.w.app.now(), Dir: c.env.Work(), Log: filepath.Join(c.w.dir, "console-upgrade.log"),
-			Reporter: c.w.reporter("upgrade"),
+			Reporter: c.w.reporter("upgrade"), Found: c.seen("upgrade"),
 		},
 		To: next, Repo: c.env.Work("repo"), Ref: ref,
 	})

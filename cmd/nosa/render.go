@@ -235,7 +235,7 @@ func (r *renderer) drop(step string) {
 	}
 }
 
-// amount is how far a step is: "12 of 214 packages", "3.1 of 90.0 MiB", "".
+// amount is how far a step is: "12 of 214 packages", "3.1 of 90.0 MiB", "kernel 7.2 s", "".
 func amount(e event.Event) string {
 	one := func(n int64) string { return fmt.Sprintf("%d", n) }
 	if e.Unit == event.UnitBytes {
@@ -244,6 +244,8 @@ func amount(e event.Event) string {
 	switch {
 	case e.Kind != event.Progress:
 		return ""
+	case e.Text != "":
+		return e.Text
 	case e.Unit == event.UnitBytes && e.Total > 0:
 		return one(e.Done) + " of " + one(e.Total)
 	case e.Unit == event.UnitBytes:

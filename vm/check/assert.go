@@ -69,6 +69,9 @@ func looks(want Want) []look {
 	add(want.SELinux != "", "SELinux", func(ctx context.Context, s *shell) (verdict, error) {
 		return s.prints(ctx, want.SELinux, "case $(cat /sys/fs/selinux/enforce 2>/dev/null) in 1) echo enforcing;; 0) echo permissive;; *) echo disabled;; esac")
 	})
+	if want.FirstBoot {
+		list = append(list, firstBoot()...)
+	}
 	add(len(want.Users) > 0, "users", func(ctx context.Context, s *shell) (verdict, error) { return users(ctx, s, want.Users) })
 	for _, c := range want.Commands {
 		add(true, c.Name, func(ctx context.Context, s *shell) (verdict, error) {

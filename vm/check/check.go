@@ -14,16 +14,24 @@ import (
 
 	"github.com/nestos/nosa/vm"
 	"github.com/nestos/nosa/vm/guest"
+	"github.com/nestos/nosa/vm/ignition"
+	"github.com/nestos/nosa/vm/milestone"
 	"github.com/nestos/nosa/workspace/event"
 )
 
-// Credential is the systemd credential that asks an image to log root in on its
-// serial console; CredentialValue is what it is set to. Only an image that ships
-// a generator for it does, and only in a machine that passes it.
+// Credential is the systemd credential that asks an image without Ignition to
+// log root in on its serial console; CredentialValue is what it is set to. Only
+// an image that ships a generator for it does, and only in a machine that passes it.
 const (
 	Credential      = "nosa.console.autologin"
 	CredentialValue = "root"
 )
+
+// Direct is Run.Firmware of a boot without firmware and boot loader.
+const Direct = "direct"
+
+// ConfigName is where Ignition finds its config in a machine of QEMU (fw_cfg).
+const ConfigName = "opt/com.coreos/config"
 
 // Options say what to boot and what to expect.
 type Options struct {
@@ -36,6 +44,9 @@ type Options struct {
 	// Pace overrides PaceOf the accelerator.
 	Pace     *guest.Pace
 	Reporter *event.Reporter
+	// Found is called for each milestone as it is seen, from another goroutine;
+	// it must not block. nil ignores them; they are in Run.Timeline all the same.
+	Found func(milestone.Milestone)
 }
 
 // session is a booted machine with a shell in it.
@@ -88,15 +99,28 @@ func (o Options) pace(a vm.Accel) guest.Pace {
 // once is one boot with one accelerator.
 func (o Options) once(ctx context.Context, choice vm.Choice, do func(context.Context, *session, *Run) error) (Run, error) {
 	start := time.Now()
-	spec := withCredential(o.Spec)
+	spec, err := withWayIn(o.Spec)
+	if err != nil {
+		return Run{}, err
+	}
 	spec.Accel = choice.Accel
-	m, err := vm.Start(ctx, spec, vm.StartOptions{Dir: o.Dir, Log: o.Log, Line: o.Reporter.Line})
+	var timeline []milestone.Milestone // the machine's until it has stopped
+	watch := milestone.New(func() time.Duration { return time.Since(start) }, func(m milestone.Milestone) {
+		timeline = append(timeline, m)
+		if o.Found != nil {
+			o.Found(m)
+		}
+	})
+	m, err := vm.Start(ctx, spec, vm.StartOptions{Dir: o.Dir, Log: o.Log, Tee: watch, Line: o.Reporter.Line})
 	if err != nil {
 		return Run{}, err
 	}
 	run := Run{
 		Firmware: string(m.Spec.Firmware), Accel: string(m.Spec.Accel), Reason: choice.Reason,
 		Commit: o.Want.Commit, Time: o.Now,
+	}
+	if m.Spec.Direct.Kernel != "" {
+		run.Firmware = Direct
 	}
 	console := guest.NewConsole(m, m.Serial(), o.pace(choice.Accel))
 	console.Line = o.Reporter.Line
@@ -109,6 +133,7 @@ func (o Options) once(ctx context.Context, choice vm.Choice, do func(context.Con
 		err = do(ctx, g, &run)
 	}
 	stopErr := m.Stop()
+	run.Timeline = timeline
 	run.MS = time.Since(start).Milliseconds()
 	run.OK = err == nil && len(run.Failed()) == 0
 	if ctx.Err() != nil {
@@ -156,14 +181,24 @@ func (g *session) boot(ctx context.Context, c *guest.Console, run *Run) error {
 	return err
 }
 
-// withCredential passes the credential in both ways that systemd reads: QEMU's
-// fw_cfg (since 251) and SMBIOS OEM strings (since 252). See systemd(1).
-func withCredential(s vm.Spec) vm.Spec {
+// withWayIn asks the image for a root shell on its serial console: by a drop-in
+// that Ignition writes on the first boot, merged into the machine's own config,
+// and by the credential, in both ways that systemd reads it: QEMU's fw_cfg (since
+// 251) and SMBIOS OEM strings (since 252), see systemd(1).
+func withWayIn(s vm.Spec) (vm.Spec, error) {
 	s.FwCfg = maps.Clone(s.FwCfg)
 	if s.FwCfg == nil {
 		s.FwCfg = map[string]string{}
 	}
+	config, conflicts, err := ignition.Merge([]byte(s.FwCfg[ConfigName]), ignition.RootConsole())
+	if err != nil {
+		return s, err
+	}
+	if len(conflicts) > 0 {
+		return s, fmt.Errorf("config of the machine: %s", conflicts[0])
+	}
+	s.FwCfg[ConfigName] = string(config)
 	s.FwCfg["opt/io.systemd.credentials/"+Credential] = CredentialValue
 	s.SMBIOS = append(append([]string{}, s.SMBIOS...), "io.systemd.credential:"+Credential+"="+CredentialValue)
-	return s
+	return s, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/nestos/nosa/vm"
 	"github.com/nestos/nosa/vm/guest"
+	"github.com/nestos/nosa/vm/milestone"
 )
 
 // fakeMachine is a QEMU that runs the probe's code, speaks QMP, says nothing
@@ -26,7 +27,8 @@ case "$*" in
 *"-accel kvm"*) printf 'GRUB\r\n' >"$tty" ;;
 *)
 	stty sane <"$tty"
-	printf 'guest login: root (automatic login)\r\n' >"$tty"
+	echo "$@" >"${0%/bin/*}/argv"
+	printf '[    0.000000] Linux version 6.1\r\nguest login: root (automatic login)\r\n' >"$tty"
 	PS1='# ' bash --norc --noprofile --noediting -i <"$tty" >"$tty" 2>&1 3>&- &
 	;;
 esac
@@ -88,11 +90,31 @@ func TestBootFallsBackFromSilentKVM(t *testing.T) {
 		if diff := cmp.Diff([]string{"login prompt", "root shell", "no failed units", "read-only /usr"}, names); diff != "" {
 			t.Error(diff)
 		}
+		if diff := cmp.Diff([]milestone.Kind{milestone.Kernel, milestone.Login}, kinds(run.Timeline)); diff != "" {
+			t.Error(diff)
+		}
+	}
+	argv, err := os.ReadFile(filepath.Join(dir, "argv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"name=opt/com.coreos/config,string={", "--autologin root", "io.systemd.credential:nosa.console.autologin=root"} {
+		if !strings.Contains(string(argv), want) {
+			t.Errorf("QEMU was not given %s: %s", want, argv)
+		}
 	}
 	log, err := os.ReadFile(o.Log)
 	if err != nil || !strings.Contains(string(log), "automatic login") {
 		t.Errorf("console log: %q, %v", log, err)
 	}
+}
+
+func kinds(list []milestone.Milestone) []milestone.Kind {
+	var kinds []milestone.Kind
+	for _, m := range list {
+		kinds = append(kinds, m.Kind)
+	}
+	return kinds
 }
 
 // A guest that does not boot is a finding, not an error.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nestos/nosa/vm/guest"
+	"github.com/nestos/nosa/vm/milestone"
 )
 
 // Want is what a booted build must look like. Zero values are not asserted.
@@ -25,6 +26,9 @@ type Want struct {
 	ReadOnlySysroot bool
 	// SELinux is the mode: "enforcing", "permissive" or "disabled".
 	SELinux string
+	// FirstBoot says that this is the image's first boot and that Ignition runs in
+	// it: the machine must have become one of its own.
+	FirstBoot bool
 	// Users must resolve by getent passwd.
 	Users []string
 	// Commands are the caller's own assertions.
@@ -88,6 +92,8 @@ type Run struct {
 	MS         int64       `json:"ms"`
 	OK         bool        `json:"ok"`
 	Assertions []Assertion `json:"assertions"`
+	// Timeline is what the machine said of its boots, in the order of time.
+	Timeline []milestone.Milestone `json:"timeline,omitempty"`
 	// Trouble is set when the guest did not boot to a shell.
 	Trouble guest.Trouble `json:"trouble,omitempty"`
 	// Console is the last lines of the console when something failed.

@@ -81,7 +81,7 @@ func (e *BootError) Error() string {
 		Silence:    "the console went silent",
 		Timeout:    "it took too long",
 		Exit:       "the machine ended",
-		NoWayIn:    "the image offers no way in: it does not honour the credential nosa.console.autologin (a generator in the image must log root in on the serial console)",
+		NoWayIn:    "it booted, but nobody can log in on the serial console: Ignition has not written the drop-in that logs root in there. See on the console whether Ignition ran (it needs its module in the initramfs and the kernel argument ignition.firstboot); an image without it must honour the credential nosa.console.autologin",
 	}[e.Trouble]
 	text := fmt.Sprintf("waiting for %s: %s after %s", e.Waiting, what, e.After.Round(100*time.Millisecond))
 	if e.Line != "" {

@@ -70,7 +70,7 @@ var stations = []sign{
 	},
 	{
 		kind: IgnitionFailed, any: []string{"gnition"},
-		re: regexp.MustCompile(`Failed to start (ignition-\w+|Ignition \()|Ignition failed: |(?i)\bignition(\[\d+\])?: (failed|error):?\b`),
+		re: regexp.MustCompile(`Failed to start (ignition-\w+|Ignition \()|Ignition (failed: |has failed: this machine)|(?i)\bignition(\[\d+\])?: (failed|error):?\b`),
 	},
 	{kind: SwitchRoot, any: []string{"initrd-switch-root", "Switching root", "Switch Root"}, re: regexp.MustCompile(`Reached target (initrd-switch-root|Switch Root)|Starting (initrd-switch-root|Switch Root)|Switching root\.`)},
 	{kind: MultiUser, any: []string{"ulti-", "raphical"}, re: regexp.MustCompile(`Reached target (multi-user|Multi-User|graphical|Graphical)\b`)},

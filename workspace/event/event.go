@@ -22,7 +22,7 @@ const (
 	Start    Kind = "start"    // the job has begun; Title
 	Plan     Kind = "plan"     // one step of the plan; Step, Title, State
 	Step     Kind = "step"     // a step began (run), was skipped (skip) or is finished (done)
-	Progress Kind = "progress" // Done of Total Unit in Step
+	Progress Kind = "progress" // Done of Total Unit in Step, or Text where nothing is counted
 	Log      Kind = "log"      // something a person should see; Level, Text
 	Artifact Kind = "artifact" // a file of the result; Path below the workspace
 	Finish   Kind = "finish"   // the job succeeded; MS is its duration, Code 0 or, of a job that ran a program for a person, that program's
