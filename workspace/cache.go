@@ -75,13 +75,14 @@ type Trimmed struct {
 }
 
 // TrimCache removes from the cache what was used least until it is within its
-// limit: trees, layers, step records, and packages that neither the last fetch
-// nor a build that is here names. The repository is the builder's to prune, and
-// only counted. It needs the lock on the cache, exclusive.
+// limit: trees, layers, step records, unpacked images that no machine has open,
+// and packages that neither the last fetch nor a build that is here names. The
+// repository is the builder's to prune, and only counted. It needs the lock on
+// the cache, exclusive.
 //
-// An entry of trees/, layers/ and steps/ is everything there whose name is KEY
-// or begins with KEY and a dot; its last use is the newest time of these. The
-// files go first and the directory KEY last.
+// An entry of trees/, layers/, steps/ and images/ is everything there whose name
+// is KEY or begins with KEY and a dot; its last use is the newest time of these.
+// The files go first and the directory KEY last.
 func (w *Workspace) TrimCache(ctx context.Context, o TrimOptions) (Trimmed, error) {
 	t := Trimmed{Victims: []Victim{}, Limit: o.Limit}
 	entries, err := w.cacheEntries()
@@ -116,6 +117,13 @@ func (w *Workspace) trim(ctx context.Context, t *Trimmed, entries []*cacheEntry,
 	free, err := w.evictable(entries, o.Since)
 	if err != nil {
 		return err
+	}
+	free, images, err := w.freeImages(ctx, free)
+	if err != nil {
+		return err
+	}
+	if images != nil {
+		defer func() { _ = images.Close() }()
 	}
 	var use diskUsage
 	for _, e := range free {
@@ -155,7 +163,7 @@ func cacheDirs() []struct {
 	return []struct {
 		dir  string
 		kind VictimKind
-	}{{"rpms", VictimRPM}, {"trees", VictimTree}, {"layers", VictimLayer}, {"steps", VictimStep}}
+	}{{"rpms", VictimRPM}, {"trees", VictimTree}, {"layers", VictimLayer}, {"steps", VictimStep}, {"images", VictimUnpacked}}
 }
 
 // cacheEntries lists what is in the cache without looking into trees, least

@@ -16,14 +16,15 @@ type VictimKind string
 
 // The kinds of what goes.
 const (
-	VictimBuild   VictimKind = "build"
-	VictimDeleted VictimKind = "deleted" // a build in the trash
-	VictimImage   VictimKind = "image"   // a disk image whose record stays
-	VictimRPM     VictimKind = "rpm"
-	VictimTree    VictimKind = "tree"
-	VictimLayer   VictimKind = "layer"
-	VictimStep    VictimKind = "step" // record of a step
-	VictimRef     VictimKind = "ref"  // of the repository that serves as cache
+	VictimBuild    VictimKind = "build"
+	VictimDeleted  VictimKind = "deleted" // a build in the trash
+	VictimImage    VictimKind = "image"   // a disk image whose record stays
+	VictimRPM      VictimKind = "rpm"
+	VictimTree     VictimKind = "tree"
+	VictimLayer    VictimKind = "layer"
+	VictimStep     VictimKind = "step"     // record of a step
+	VictimUnpacked VictimKind = "unpacked" // an image in the cache whose compressed form stays
+	VictimRef      VictimKind = "ref"      // of the repository that serves as cache
 )
 
 // Victim is something that goes.
