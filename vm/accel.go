@@ -152,7 +152,7 @@ func runProbe(ctx context.Context, spec Spec, plat platform) error {
 // probeArgs is the argv of the probe: the real run's machine and CPU, the serial
 // port on standard output. BIOS always, for it is the firmware that is quickest.
 func probeArgs(spec Spec, plat platform, image string) []string {
-	spec.Firmware = BIOS
+	spec.Firmware, spec.Memory = BIOS, MemoryFile{}
 	args := append(spec.base(plat), "-nic", "none", "-serial", "stdio")
 	if spec.Arch == AArch64 {
 		return append(args, "-kernel", image)
@@ -175,6 +175,7 @@ func (p Prober) key(ctx context.Context, spec Spec, plat platform) (string, erro
 		boot = nil // no answer is remembered over a boot that cannot be told
 	}
 	_, inContainer := os.Stat("/run/.containerenv")
+	spec.Memory = MemoryFile{}
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n%s\n%s\n%v", boot, version, strings.Join(spec.base(plat), " "), inContainer == nil)
 	return hex.EncodeToString(h.Sum(nil)[:12]), nil

@@ -109,8 +109,8 @@ func (s Spec) start() []string {
 		}
 		args = append(args, "-icount", fmt.Sprintf("shift=%d,sleep=%s", s.Icount.Shift, sleep))
 	}
-	if s.Incoming > 0 {
-		args = append(args, "-incoming", "fd:"+strconv.Itoa(s.Incoming))
+	if s.State != "" {
+		args = append(args, "-incoming", "defer")
 	}
 	if s.Paused {
 		args = append(args, "-S")

@@ -98,7 +98,7 @@ func Start(ctx context.Context, spec Spec, opts StartOptions) (*Machine, error) 
 		return nil, refused(m.blame(err))
 	}
 	if spec.State != "" {
-		if err := m.resumed(ctx); err != nil {
+		if err := m.resume(ctx); err != nil {
 			return nil, refused(err)
 		}
 	}
@@ -143,6 +143,11 @@ func (m *Machine) prepare(ctx context.Context, s Spec) (Spec, error) {
 	for i, d := range s.Disks {
 		var err error
 		if s.Disks[i], err = m.ownDisk(ctx, i, d); err != nil {
+			return s, err
+		}
+	}
+	if len(s.Disks) > 0 {
+		if err := s.Boot.apply(ctx, s.Disks[0]); err != nil {
 			return s, err
 		}
 	}
@@ -193,11 +198,10 @@ func (m *Machine) launch(ctx context.Context, binary string, opts StartOptions) 
 		m.release()
 		return err
 	}
-	files := []*os.File{theirs} // descriptors 3 and up
-	m.Spec.QMPFD = 3
-	args, err := m.args(&files)
+	m.Spec.QMPFD = 3 // the first of ExtraFiles
+	args, err := Args(m.Spec)
 	if err != nil {
-		closeAll(files)
+		theirs.Close()
 		ours.Close()
 		m.release()
 		return err
@@ -207,8 +211,8 @@ func (m *Machine) launch(ctx context.Context, binary string, opts StartOptions) 
 	go m.drain()
 	go func() {
 		defer close(m.exited)
-		m.err = proc.Run(run, proc.Cmd{Args: args, Dir: m.dir, Line: opts.Line, ExtraFiles: files})
-		closeAll(files) // so that QMP ends where QEMU did not even start
+		m.err = proc.Run(run, proc.Cmd{Args: args, Dir: m.dir, Line: opts.Line, ExtraFiles: []*os.File{theirs}})
+		theirs.Close() // so that QMP ends where QEMU did not even start
 	}()
 	m.qmp, err = dialQMP(ctx, ours, opts.Event)
 	if err == nil {

@@ -90,8 +90,16 @@ func (q *qmp) read(greeted chan<- struct{}, onEvent func(string, json.RawMessage
 
 // Do runs one command and gives what it returned.
 func (q *qmp) Do(ctx context.Context, command string, args any) (json.RawMessage, error) {
+	return q.do(ctx, command, args, func(line []byte) error {
+		_, err := q.conn.Write(line)
+		return err
+	})
+}
+
+// do sends one command by write, which gets the whole line, and waits for the answer.
+func (q *qmp) do(ctx context.Context, command string, args any, write func(line []byte) error) (json.RawMessage, error) {
 	answer := make(chan qmpMessage, 1)
-	if err := q.send(command, args, answer); err != nil {
+	if err := q.send(command, args, answer, write); err != nil {
 		return nil, fmt.Errorf("qmp %s: %w", command, err)
 	}
 	select {
@@ -108,7 +116,7 @@ func (q *qmp) Do(ctx context.Context, command string, args any) (json.RawMessage
 }
 
 // send writes one command and notes who waits for its answer.
-func (q *qmp) send(command string, args any, answer chan qmpMessage) error {
+func (q *qmp) send(command string, args any, answer chan qmpMessage, write func([]byte) error) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.id++
@@ -121,7 +129,7 @@ func (q *qmp) send(command string, args any, answer chan qmpMessage) error {
 		return err
 	}
 	q.pending[q.id] = answer
-	if _, err := q.conn.Write(append(line, '\n')); err != nil {
+	if err := write(append(line, '\n')); err != nil {
 		delete(q.pending, q.id)
 		return err
 	}

@@ -85,10 +85,11 @@ type Spec struct {
 	// SerialPath is the tty that the first serial port is; Start fills it.
 	SerialPath string
 	// QMPFD is the descriptor of a connected socket for QMP; 0 is no QMP.
-	QMPFD int
-	// Incoming is the descriptor that the machine's state is read from, as QMP's
-	// migrate wrote it; 0 starts from power-on.
-	Incoming int
+	QMPFD  int
+	Memory MemoryFile
+	// State is a file that Save wrote: the machine goes on from there, with the
+	// disks and the memory as they were then. "" starts from power-on.
+	State string
 	// Paused keeps the processors from running until QMP's cont.
 	Paused bool
 	// FwCfg are named strings for the guest (opt/com.coreos/config …).
@@ -197,11 +198,8 @@ func (s Spec) base(p platform) []string {
 	case s.Icount.Shift != 0:
 		accel = "tcg,thread=single,tb-size=512"
 	}
-	var memory []string
-	if s.sharesMemory() {
-		machine += ",memory-backend=mem0"
-		memory = []string{"-object", fmt.Sprintf("memory-backend-memfd,id=mem0,size=%dM,share=on", s.MemoryMiB)}
-	}
+	backend, memory := s.memory()
+	machine += backend
 	return slices.Concat([]string{
 		p.binary, "-name", "nosa", "-no-user-config", "-nodefaults", "-display", "none",
 		"-machine", machine, "-accel", accel, "-cpu", s.CPU,

@@ -61,7 +61,9 @@ func TestArgsGolden(t *testing.T) {
 		{"ports", Spec{Net: Net{None: true}, Ports: []Port{{Name: "mantlejournal", Path: "journal"}, {Name: "agent", Type: PortSocket, Path: "agent.sock"}}}},
 		{"icount", Spec{Net: Net{None: true}, CPUs: 4, Icount: Icount{Shift: 3}}},
 		{"icount-sleep", Spec{Net: Net{None: true}, Icount: Icount{Shift: 1, Sleep: true}}},
-		{"incoming", Spec{Net: Net{None: true}, Incoming: 4, Paused: true}},
+		{"incoming", Spec{Net: Net{None: true}, State: "/snap/state", Paused: true}},
+		{"memory-kept", Spec{Net: Net{None: true}, Memory: MemoryFile{Path: "/snap,1/mem", Writes: Keep}, MemoryMiB: 512}},
+		{"memory-forked", Spec{Net: Net{None: true}, Memory: MemoryFile{Path: "/snap/mem"}, State: "/snap/state"}},
 		{"extra", Spec{Net: Net{None: true}, Extra: []string{"-device", "usb-ehci"}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -138,7 +140,8 @@ func TestArgsRefuses(t *testing.T) {
 		{"virtio port", Spec{Ports: []Port{{Name: "a", Path: "a"}, {Name: "a", Path: "b"}}}, "virtio serial port a: there are two of them"},
 		{"share", Spec{Shares: []Share{{Bind: Bind{Source: "src"}, Tag: "s", Type: NineP}}}, "sharing src: want an absolute path"},
 		{
-			"read-only", Spec{Shares: []Share{{Bind: Bind{Source: "/src", ReadOnly: true}, Tag: "s", Type: Virtiofs, Daemon: Virtiofsd{Path: "/virtiofsd"}}}},
+			"read-only",
+			Spec{Shares: []Share{{Bind: Bind{Source: "/src", ReadOnly: true}, Tag: "s", Type: Virtiofs, Daemon: Virtiofsd{Path: "/virtiofsd"}}}},
 			"sharing /src: /virtiofsd cannot share read-only",
 		},
 	} {
