@@ -63,10 +63,11 @@ func (v Virtiofsd) args(b Bind) []string {
 // bwrap is the program that makes a mount for one process.
 const bwrap = "bwrap"
 
-// quiet keeps it from telling of each step.
+// quiet keeps it from telling of each step. The C version warns of what it has not
+// implemented at every end.
 func (v Virtiofsd) quiet() []string {
 	if v.Flavour == FlavourC {
-		return []string{"-o", "log_level=warn"}
+		return []string{"-o", "log_level=err"}
 	}
 	return []string{"--log-level=warn"}
 }
