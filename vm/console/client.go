@@ -247,10 +247,15 @@ func (r reply) put(op string, into any) error {
 // has not taken the Window before; Close ends that. An error that earlier input
 // met is given to a later call, once.
 func (c *Client) Write(p []byte) (int, error) {
+	return c.write(context.Background(), p)
+}
+
+// write is Write until ctx is done.
+func (c *Client) write(ctx context.Context, p []byte) (int, error) {
 	n := 0
 	for n < len(p) {
 		part := p[n:min(n+piece, len(p))]
-		if err := c.reserve(len(part)); err != nil {
+		if err := c.reserve(ctx, len(part)); err != nil {
 			return n, err
 		}
 		f, err := frame(kindInput, part)
@@ -266,7 +271,7 @@ func (c *Client) Write(p []byte) (int, error) {
 }
 
 // reserve waits until n more bytes may be sent.
-func (c *Client) reserve(n int) error {
+func (c *Client) reserve(ctx context.Context, n int) error {
 	for {
 		c.mu.Lock()
 		err := c.inputErr
@@ -285,7 +290,7 @@ func (c *Client) reserve(n int) error {
 		if fits {
 			return nil
 		}
-		if err := c.wait(context.Background(), room); err != nil {
+		if err := c.wait(ctx, room); err != nil {
 			return fmt.Errorf("typing: %w", err)
 		}
 	}

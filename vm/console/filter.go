@@ -253,7 +253,7 @@ func (f *Filter) designate(dst []byte, b byte) []byte {
 	if f.Plain || len(f.seq) != 1 || (f.seq[0] != '(' && f.seq[0] != ')') || (b != 'B' && b != '0') {
 		return dst
 	}
-	f.left.charset(f.seq[0] == ')', b == '0')
+	f.left.charset(f.seq[0], b)
 	return append(dst, esc, f.seq[0], b)
 }
 

@@ -158,7 +158,7 @@ func (f *Filter) privateModes(dst, params []byte, final byte) []byte {
 			dst = append(dst, ';')
 		}
 		dst = strconv.AppendInt(dst, int64(n), 10)
-		f.left.mode(n, final == 'h')
+		f.left.mode(n, final)
 	}
 	return append(dst, final)
 }

@@ -20,27 +20,24 @@ func (l *leftovers) insert(on bool)      { l.inserts = on }
 func (l *leftovers) cursorStyle(on bool) { l.style = on }
 func (l *leftovers) region(on bool)      { l.scroll = on }
 
-func (l *leftovers) charset(g1, drawing bool) {
-	i := 0
-	if g1 {
-		i = 1
-	}
-	l.graphics[i] = drawing
+// charset notes that G0 '(' or G1 ')' became the set that to names.
+func (l *leftovers) charset(which, to byte) {
+	l.graphics[which-'('] = to == '0'
 }
 
 func (l *leftovers) sgr(params []byte) {
 	l.colours = len(bytes.Trim(params, "0;")) > 0
 }
 
-// mode notes that a private mode was set or reset.
-func (l *leftovers) mode(n int, on bool) {
+// mode notes that a private mode was set ('h') or reset ('l').
+func (l *leftovers) mode(n int, how byte) {
 	if n == modeSaveCursor {
 		return
 	}
 	if l.modes == nil {
 		l.modes = map[int]bool{}
 	}
-	if on == (n == modeWrap || n == modeCursor) { // these are on to begin with
+	if (how == 'h') == (n == modeWrap || n == modeCursor) { // these are on to begin with
 		delete(l.modes, n)
 		return
 	}

@@ -313,7 +313,7 @@ func TestForeignFrames(t *testing.T) {
 			}}
 			dir, _ := start(t, s)
 			good := look(t, dir, "good", 0)
-			nc, err := net.Dial("unix", filepath.Join(dir, SocketName))
+			nc, err := connect(t.Context(), dir)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -355,7 +355,7 @@ func TestForeignFrames(t *testing.T) {
 func TestSlowViewer(t *testing.T) {
 	s := &Server{Ring: &Ring{Size: 64 << 10}}
 	dir, _ := start(t, s)
-	nc, err := net.Dial("unix", filepath.Join(dir, SocketName))
+	nc, err := connect(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -520,7 +520,7 @@ func FuzzServer(f *testing.F) {
 	ctx := f.Context()
 	go func() { _ = s.Serve(ctx, l) }()
 	f.Fuzz(func(t *testing.T, data []byte) {
-		nc, err := net.Dial("unix", filepath.Join(dir, SocketName))
+		nc, err := connect(t.Context(), dir)
 		if err != nil {
 			t.Fatal(err)
 		}
