@@ -8,6 +8,7 @@ import (
 
 	"github.com/nestos/nosa/workspace"
 	"github.com/nestos/nosa/workspace/job"
+	"github.com/nestos/nosa/workspace/machine"
 )
 
 // cleaned is the answer of nosa clean --output json.
@@ -36,6 +37,23 @@ job or a VM runs in the workspace.` + exitHelp(exitOK, exitFailed, exitNoWorkspa
 	return cmd
 }
 
+// living names the jobs and machines that run in a workspace.
+func living(ws *workspace.Workspace) ([]string, error) {
+	jobs, err := job.Live(ws.JobsDir())
+	var names []string
+	for _, st := range jobs {
+		names = append(names, job.Describe(string(st.Info.ID))+" of "+st.Info.User)
+	}
+	if err != nil {
+		return nil, err
+	}
+	machines, err := machine.Live(ws.VMsDir())
+	for _, e := range machines {
+		names = append(names, "machine "+string(e.ID)+" of "+e.User)
+	}
+	return names, err
+}
+
 func (a *app) runClean(ctx context.Context, o cleanOptions) error {
 	ws, err := workspace.Open(a.flags.dir)
 	if err != nil {
@@ -43,14 +61,7 @@ func (a *app) runClean(ctx context.Context, o cleanOptions) error {
 	}
 	done, err := ws.Clean(ctx, workspace.CleanOptions{
 		All: o.all, Force: o.force, Now: a.now(),
-		Live: func() ([]string, error) {
-			live, err := job.Live(ws.JobsDir())
-			names := make([]string, len(live))
-			for i, st := range live {
-				names[i] = job.Describe(string(st.Info.ID)) + " of " + st.Info.User
-			}
-			return names, err
-		},
+		Live: func() ([]string, error) { return living(ws) },
 	})
 	if err != nil {
 		return err

@@ -64,9 +64,15 @@ func (e hinted) Unwrap() error { return e.error }
 // exitCode decides the exit code of every error, once.
 func exitCode(err error) int {
 	var stage stageFailed
+	var start startFailed
+	var ended guestEnded
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &start):
+		return max(start.code, exitFailed)
+	case errors.As(err, &ended):
+		return ended.code
 	case errors.As(err, &stage):
 		return max(stage.event.Code, exitFailed)
 	case errors.Is(err, context.Canceled), errors.Is(err, job.ErrCancelled), errors.Is(err, errInterrupted):
@@ -132,7 +138,7 @@ func (a *app) answer(data any, sentence string) error {
 func (a *app) report(err error) int {
 	code := exitCode(err)
 	var stage stageFailed
-	if err == nil || errors.As(err, &stage) {
+	if err == nil || errors.As(err, &stage) || as[guestEnded](err) {
 		return code
 	}
 	if a.flags.output == "json" || wantsJSON(os.Args[1:]) {

@@ -62,6 +62,8 @@ nosa check.`,
 	root.AddCommand(newMetaCommand(a), newCompressCommand(a), newDecompressCommand(a), newVerifyCommand(a), newDiffCommand(a))
 	root.AddCommand(newPruneCommand(a), newTagCommand(a), newDeleteCommand(a), newUndeleteCommand(a))
 	root.AddCommand(newShellCommand(a), newBlameCommand(a))
+	root.AddCommand(newRunCommand(a), newConsoleCommand(a), newVMsCommand(a))
+	root.AddCommand(newVMCommands(a)...)
 	root.SetHelpCommandGroupID(groupLook)
 	root.SetCompletionCommandGroupID(groupLook)
 	root.InitDefaultCompletionCmd()

@@ -14,6 +14,7 @@ import (
 	"github.com/nestos/nosa/workspace"
 	"github.com/nestos/nosa/workspace/doc"
 	"github.com/nestos/nosa/workspace/job"
+	"github.com/nestos/nosa/workspace/machine"
 	"github.com/nestos/nosa/workspace/proc"
 )
 
@@ -33,6 +34,7 @@ func stages() map[string]stageFunc {
 		"compress":            builderStage(builder.Compress),
 		"shell":               stageShell,
 		"decompress":          builderStage(builder.Compress),
+		"unpack":              stageUnpack,
 	}
 }
 
@@ -71,8 +73,11 @@ func exitRules() []rule {
 		{is(workspace.ErrNoWorkspace), exitNoWorkspace, "nosa init --sample, or nosa init GITURL, in an empty directory"},
 		{is(workspace.ErrBrokenIndex), exitFailed, "move builds/builds.json away: the next build lists again what is in builds/ (tags are lost)"},
 		{is(workspace.ErrLocked), exitLocked, "nosa jobs tells who; without --no-wait nosa waits"},
-		{is(workspace.ErrLive), exitLocked, "wait for it, or nosa jobs --cancel ID"},
+		{is(workspace.ErrLive), exitLocked, "wait for it, nosa jobs --cancel ID, or nosa stop ID"},
 		{as[*tool.MissingError], exitMissing, ""},
+		{as[configRefused], exitConfig, ""},
+		{is(machine.ErrNone), exitFailed, "nosa run -d starts one; nosa vms --all lists what ran"},
+		{is(machine.ErrNotFound), exitFailed, "nosa vms --all lists them"},
 		{as[doc.Diagnostics], exitConfig, ""},
 		{builder.IsConfigError, exitConfig, ""},
 		{as[*builder.NotFetchedError], exitConfig, "nosa fetch"},

@@ -39,7 +39,7 @@ type stageFunc func(ctx context.Context, w *worker) error
 
 // isInner says if a command line is that of a process that nosa starts of itself.
 func isInner(args []string) bool {
-	return len(args) > 0 && slices.Contains([]string{initCommand, workerCommand, probeInitCommand, probeCommand, sandbox.TraceCommand}, args[0])
+	return len(args) > 0 && slices.Contains([]string{initCommand, workerCommand, probeInitCommand, probeCommand, hubCommand, sandbox.TraceCommand}, args[0])
 }
 
 // inner is a process behind a fence: the init of a job or of a probe, or what it starts.
@@ -54,6 +54,8 @@ func (a *app) inner(ctx context.Context, args []string) int {
 		syscall.CloseOnExec(lockFD)
 		syscall.Umask(0o022) // the caller's must not reach the tree
 		return a.work(ctx, args[1])
+	case hubCommand:
+		return a.hub(ctx, args[1])
 	case probeCommand:
 		return a.probe(ctx, args[1])
 	case probeInitCommand:

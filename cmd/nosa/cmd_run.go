@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+
+	"github.com/nestos/nosa/workspace/machine"
+)
+
+func newRunCommand(a *app) *cobra.Command {
+	var o runOptions
+	cmd := &cobra.Command{
+		Use:     "run [FILE.qcow2] [-- QEMU ARGUMENTS…]",
+		Short:   "Boot a build and be in it",
+		GroupID: groupBuild,
+		Long: `Boot an image of a build in QEMU, and be in it: over SSH as user nest, who may
+become root with sudo. The image is never written to: what the machine changes
+goes away with it, unless --keep NAME keeps it.
+
+  nosa run                   a shell over SSH; leaving it ends the machine
+  nosa run -x 'rpm -qa'      one command, with its exit status
+  nosa run -c                the serial console from power-on
+  nosa run -d                in the background; nosa console, ssh, stop go on
+
+On the console Ctrl-] leaves the machine running (nosa console comes back), and
+Ctrl-A X ends it. Any number of people can be on the console of one machine.
+
+A config given with -i or -B is merged with a throw-away one: a key made for this
+machine, nest logged in on the consoles. A machine that was started with nothing
+that the first boot would do differently is resumed where an earlier one of the
+same build had its prompt, in about a second; --cold boots.
+
+Without KVM QEMU emulates, which is slower: the timeouts know.` +
+			exitHelp(exitOK, exitFailed, exitUsage, exitConfig, exitNoWorkspace, exitMissing, exitCancelled) +
+			"\n\nWith -x, and at the end of the shell, it is that program's exit status.",
+		RunE: func(cmd *cobra.Command, list []string) error {
+			words := list
+			if at := cmd.ArgsLenAtDash(); at >= 0 {
+				words, o.extra = list[:at], list[at:]
+			}
+			if err := words1(cmd, words, &o); err != nil {
+				return err
+			}
+			if err := o.check(); err != nil {
+				return usageError{err}
+			}
+			return a.run(cmd.Context(), o)
+		},
+	}
+	o.add(cmd)
+	_ = cmd.RegisterFlagCompletionFunc("build", a.completeBuilds)
+	return cmd
+}
+
+// words1 takes the image's file, which may stand alone.
+func words1(cmd *cobra.Command, words []string, o *runOptions) error {
+	switch {
+	case len(words) == 0:
+		return nil
+	case len(words) > 1:
+		return seeHelp(cmd, fmt.Errorf("unexpected word %q", words[1]))
+	case o.image != "" || cmd.Flags().Changed("build"):
+		return seeHelp(cmd, fmt.Errorf("%s: the image is named already", words[0]))
+	}
+	o.image = words[0]
+	return nil
+}
+
+// mode is what nosa run does once the machine runs.
+type mode int
+
+const (
+	modeSSH mode = iota
+	modeExec
+	modeConsole
+	modeDetach
+)
+
+// mode is what the flags ask for; a shell wants a terminal.
+func (o *runOptions) mode() (mode, error) {
+	switch {
+	case o.detach:
+		return modeDetach, nil
+	case o.console:
+		return modeConsole, nil
+	case o.exec != "":
+		return modeExec, nil
+	case !term.IsTerminal(int(os.Stdin.Fd())) || !term.IsTerminal(int(os.Stdout.Fd())):
+		return modeSSH, usageError{errors.New("a shell in the machine wants a terminal, and this is none: use -x COMMAND, -c for the console, or -d for the background")}
+	}
+	return modeSSH, nil
+}
+
+// started is a machine that this command started.
+type started struct {
+	dir   string
+	info  machine.Info
+	user  string    // who logs in
+	leash io.Closer // closing it ends the machine, unless it was disowned
+}
+
+// run starts a machine and does with it what the flags say.
+func (a *app) run(ctx context.Context, o runOptions) error {
+	how, err := o.mode()
+	if err != nil {
+		return err
+	}
+	p, err := a.prepareRun(ctx, o)
+	if err != nil {
+		return err
+	}
+	s, err := p.start(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = s.leash.Close() }()
+	switch how {
+	case modeDetach:
+		return a.leave(ctx, s)
+	case modeConsole:
+		return a.runConsole(ctx, s, o)
+	}
+	return a.runShellIn(ctx, s, o)
+}
+
+// leave lets the machine live on and says how to come back.
+func (a *app) leave(ctx context.Context, s *started) error {
+	if err := s.disown(ctx); err != nil {
+		return err
+	}
+	e, err := machine.Look(s.dir)
+	if err != nil {
+		return err
+	}
+	if a.flags.output == "json" {
+		return a.answer(e.Info, "")
+	}
+	fmt.Fprintln(a.stdout, e.ID)
+	a.note(fmt.Sprintf("machine %s runs; nosa console, nosa ssh, nosa stop", e.ID))
+	return nil
+}
+
+// vmsDir is where the machines of the workspace live, or, outside of one, the
+// user's own.
+func (a *app) vmsDir() (string, error) {
+	ws, err := openWorkspace(a.flags.dir)
+	if err == nil {
+		return ws.VMsDir(), nil
+	}
+	dir, none := looseDir()
+	if none != nil {
+		return "", errors.Join(err, none)
+	}
+	if _, err2 := os.Stat(dir); err2 != nil {
+		return "", err
+	}
+	return dir, nil
+}
+
+// looseDir is where machines live that belong to no workspace.
+func looseDir() (string, error) {
+	base := os.Getenv("XDG_RUNTIME_DIR")
+	if base == "" {
+		base = filepath.Join(os.TempDir(), fmt.Sprintf("nosa-%d", os.Getuid()))
+	}
+	dir := filepath.Join(base, "nosa", "vms")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("a place for machines: %w", err)
+	}
+	var st unix.Stat_t
+	if err := unix.Lstat(base, &st); err != nil {
+		return "", fmt.Errorf("a place for machines: %s: %w", base, err)
+	}
+	if int(st.Uid) != os.Getuid() || st.Mode&(unix.S_IFMT|0o022) != unix.S_IFDIR {
+		return "", fmt.Errorf("a place for machines: %s belongs to another user or can be written to by others", base)
+	}
+	return dir, nil
+}
+
+// note tells a person something beside the result.
+func (a *app) note(text string) {
+	if !a.flags.quiet {
+		fmt.Fprintln(a.stderr, strings.TrimRight(text, "\n"))
+	}
+}

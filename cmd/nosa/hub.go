@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+
+	"github.com/nestos/nosa/vm"
+	"github.com/nestos/nosa/workspace/event"
+	"github.com/nestos/nosa/workspace/machine"
+)
+
+// hubCommand is the hidden first word of the process that owns a virtual
+// machine. It gets the machine's directory and, as descriptors, the machine's
+// lock, a pipe to say in that it is ready, and a pipe that ends with the
+// command that started it.
+const hubCommand = "vm-hub"
+
+// The descriptors of a hub.
+const (
+	hubLock = 3 + iota
+	hubReady
+	hubLeash
+)
+
+// hubAnswer is what a hub says when the machine runs, or why it does not.
+type hubAnswer struct {
+	Error string `json:"error,omitempty"`
+	Hint  string `json:"hint,omitempty"`
+	Code  int    `json:"code,omitempty"` // exit code that the error means
+}
+
+// startFailed is a machine that did not start, in the words of its hub.
+type startFailed struct {
+	text string
+	code int
+}
+
+func (e startFailed) Error() string { return e.text }
+
+// hub is the process that owns the machine in dir.
+func (a *app) hub(ctx context.Context, dir string) int {
+	for fd := hubLock; fd <= hubLeash; fd++ {
+		syscall.CloseOnExec(fd)
+	}
+	ready := os.NewFile(hubReady, "ready")
+	h := vm.Hub{
+		Machine: machine.Adopt(dir, os.NewFile(hubLock, "lock")),
+		Leash:   os.NewFile(hubLeash, "leash"),
+		Now:     a.now,
+		Line:    func(text string) { fmt.Fprintln(a.stderr, event.Clean(text)) },
+		Ready: func(err error) {
+			var answer hubAnswer
+			if err != nil {
+				answer = hubAnswer{Error: err.Error(), Hint: hintOf(err), Code: exitCode(err)}
+			}
+			_ = json.NewEncoder(ready).Encode(answer)
+			_ = ready.Close()
+		},
+	}
+	if err := h.Run(ctx); err != nil {
+		fmt.Fprintf(a.stderr, "nosa: %v\n", err)
+		return exitFailed
+	}
+	return exitOK
+}
+
+// startHub starts the hub of a machine in a session of its own and waits until
+// the machine runs. Closing the leash lets go of the machine: it ends, unless
+// the hub was told to disown it.
+func (a *app) startHub(ctx context.Context, m *machine.Machine) (leash io.Closer, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("finding nosa's own executable: %w", err)
+	}
+	log, err := os.OpenFile(filepath.Join(m.Dir, "hub.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("starting the machine: %w", err)
+	}
+	defer log.Close()
+	answer, ready, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("starting the machine: %w", err)
+	}
+	defer answer.Close()
+	held, hold, err := os.Pipe()
+	if err != nil {
+		ready.Close()
+		return nil, fmt.Errorf("starting the machine: %w", err)
+	}
+	cmd := exec.Command(self, hubCommand, m.Dir) //nolint:noctx // it lives on; the leash ends it
+	cmd.Stdout, cmd.Stderr = log, log            // a panic must not be lost
+	cmd.ExtraFiles = []*os.File{m.LockFile(), ready, held}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	err = cmd.Start()
+	ready.Close()
+	held.Close()
+	if err != nil {
+		hold.Close()
+		return nil, fmt.Errorf("starting the machine: %w", err)
+	}
+	go func() { _ = cmd.Wait() }()
+	if err := awaitHub(ctx, answer, log.Name()); err != nil {
+		hold.Close()
+		return nil, err
+	}
+	return hold, nil
+}
+
+// awaitHub reads the hub's answer.
+func awaitHub(ctx context.Context, answer *os.File, log string) error {
+	unblock := context.AfterFunc(ctx, func() { answer.Close() })
+	defer unblock()
+	text, err := io.ReadAll(answer)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	var said hubAnswer
+	if err == nil {
+		err = json.Unmarshal(text, &said)
+	}
+	if err != nil {
+		words, _ := os.ReadFile(log)
+		return fmt.Errorf("the machine's hub ended without a word: %s", lastLine(words))
+	}
+	if said.Error == "" {
+		return nil
+	}
+	failed := error(startFailed{said.Error, said.Code})
+	if said.Hint != "" {
+		failed = hinted{failed, said.Hint}
+	}
+	return failed
+}
+
+// lastLine is the last line of a text that says anything.
+func lastLine(text []byte) string {
+	text = bytes.TrimSpace(text)
+	if len(text) == 0 {
+		return "nothing is in its log either"
+	}
+	return event.Clean(string(text[bytes.LastIndexByte(text, '\n')+1:]))
+}

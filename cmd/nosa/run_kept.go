@@ -1,0 +1,126 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/google/renameio/v2"
+
+	"github.com/nestos/nosa/vm"
+	"github.com/nestos/nosa/workspace"
+	"github.com/nestos/nosa/workspace/lock"
+	"github.com/nestos/nosa/workspace/machine"
+)
+
+// keptFile says in vms/NAME what the kept disk is a change of.
+const keptFile = "kept.json"
+
+// keptDisk is what --keep NAME keeps.
+type keptDisk struct {
+	Build    string      `json:"build,omitempty"`
+	Artifact string      `json:"artifact,omitempty"`
+	Image    string      `json:"image"`
+	Arch     vm.Arch     `json:"arch"`
+	Firmware vm.Firmware `json:"firmware,omitempty"`
+
+	dir   string
+	again bool       // it has been started before
+	lock  *lock.File // held while the machine is being started
+}
+
+// openKept opens or makes the directory of a kept disk and locks it. Two
+// machines never share one.
+func (p *runPlan) openKept() (*keptDisk, error) {
+	k := &keptDisk{dir: filepath.Join(p.ws.KeptDir(), p.o.keep)}
+	if err := os.MkdirAll(k.dir, 0o700); err != nil {
+		return nil, fmt.Errorf("keeping %s: %w", p.o.keep, err)
+	}
+	var err error
+	if k.lock, err = lock.Open(filepath.Join(k.dir, "lock")); err != nil {
+		return nil, fmt.Errorf("keeping %s: %w", p.o.keep, err)
+	}
+	err = k.lock.Try(lock.Exclusive, 0)
+	if errors.Is(err, lock.ErrHeld) {
+		err = fmt.Errorf("%s is being started by another nosa: %w", p.o.keep, workspace.ErrLocked)
+	}
+	if err == nil {
+		err = p.notRunning()
+	}
+	if err == nil {
+		err = k.read()
+	}
+	if err != nil {
+		return nil, errors.Join(err, k.lock.Close())
+	}
+	return k, nil
+}
+
+// notRunning refuses a kept disk that a machine uses.
+func (p *runPlan) notRunning() error {
+	live, err := machine.Live(p.vms)
+	if err != nil {
+		return err
+	}
+	for _, e := range live {
+		if e.Name == p.o.keep {
+			return hinted{fmt.Errorf("%s runs already, as machine %s: %w", p.o.keep, e.ID, workspace.ErrLocked), "nosa console " + p.o.keep + ", or nosa stop " + p.o.keep}
+		}
+	}
+	return nil
+}
+
+func (k *keptDisk) read() error {
+	data, err := os.ReadFile(filepath.Join(k.dir, keptFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return k.begin()
+	}
+	if err == nil {
+		err = json.Unmarshal(data, k)
+	}
+	if err != nil {
+		return fmt.Errorf("reading what is kept in %s: %w", k.dir, err)
+	}
+	k.again = true
+	return nil
+}
+
+// begin removes what a start that was killed has left.
+func (k *keptDisk) begin() error {
+	entries, err := os.ReadDir(k.dir)
+	for _, e := range entries {
+		if e.Name() != "lock" && err == nil {
+			err = os.RemoveAll(filepath.Join(k.dir, e.Name()))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("beginning anew in %s: %w", k.dir, err)
+	}
+	return nil
+}
+
+// write notes what the disk is a change of, once there is a disk.
+func (k *keptDisk) write() error {
+	data, err := json.MarshalIndent(k, "", "  ")
+	if err == nil {
+		err = renameio.WriteFile(filepath.Join(k.dir, keptFile), append(data, '\n'), 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("keeping the disk in %s: %w", k.dir, err)
+	}
+	return nil
+}
+
+// sameAs refuses to go on with a kept disk as a change of something else.
+func (k *keptDisk) sameAs(o runOptions, asked bool) error {
+	if asked && (o.build != k.Build && o.build != "latest" || o.image != "" && o.image != k.Image) {
+		return hinted{fmt.Errorf("%s keeps the changes to %s", filepath.Base(k.dir), k.Image), "another name for --keep, or remove " + k.dir}
+	}
+	if o.ignition != "" || o.butane != "" {
+		return hinted{fmt.Errorf("%s has had its first boot: a config for that comes too late", filepath.Base(k.dir)), "another name for --keep, or remove " + k.dir}
+	}
+	return nil
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/nestos/nosa/vm"
+	serial "github.com/nestos/nosa/vm/console"
+	"github.com/nestos/nosa/vm/guest"
+	"github.com/nestos/nosa/vm/milestone"
+	"github.com/nestos/nosa/workspace/event"
+	"github.com/nestos/nosa/workspace/machine"
+)
+
+// guestEnded is a program in a guest that ended with a status of its own.
+type guestEnded struct{ code int }
+
+func (e guestEnded) Error() string {
+	return fmt.Sprintf("the program in the machine ended with status %d", e.code)
+}
+
+// runShellIn is nosa run without -c and -d: it waits for the guest's sshd and
+// then is a shell in it, or -x's command.
+func (a *app) runShellIn(ctx context.Context, s *started, o runOptions) error {
+	client, err := serial.Dial(ctx, s.dir, "nosa run", 0)
+	if err != nil {
+		return fmt.Errorf("machine %s: %w", s.info.ID, err)
+	}
+	defer client.Close()
+	pace := guest.PaceOf(vm.Accel(s.info.Accel))
+	if o.timeout > 0 {
+		pace.Boot = o.timeout
+	}
+	line := bootLine{app: a}
+	session := guest.Session{
+		SSH: sshOf(s.info), Command: o.exec,
+		Terminal: guest.Terminal{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Term: os.Getenv("TERM"), Raw: o.raw},
+		WaitOptions: guest.WaitOptions{
+			Pace: pace, Console: guest.NewConsole(client, client.Ring(), pace), Progress: line.show, Up: s.info.Resumed,
+		},
+	}
+	end, err := session.Run(ctx)
+	line.clear()
+	stopErr := a.endMachine(ctx, s, client)
+	switch {
+	case err != nil:
+		return a.explainBoot(s, err)
+	case end.How == guest.MachineGone || end.How == guest.Left:
+		return nil
+	case end.Code != 0:
+		return guestEnded{end.Code}
+	}
+	return stopErr
+}
+
+// endMachine ends the machine that this command started.
+func (a *app) endMachine(ctx context.Context, s *started, client *serial.Client) error {
+	select {
+	case <-client.Done():
+		return nil
+	default:
+	}
+	err := client.Do(context.WithoutCancel(ctx), serialRequest(vm.OpStop, vm.StopArgs{By: userName()}), nil)
+	select {
+	case <-client.Done(): // gone is gone
+		return nil
+	default:
+	}
+	if err != nil {
+		return fmt.Errorf("ending machine %s: %w", s.info.ID, err)
+	}
+	return nil
+}
+
+// explainBoot adds the next step to a boot that did not end in a shell.
+func (a *app) explainBoot(s *started, err error) error {
+	log := s.dir + "/console.log"
+	if trouble, ok := errors.AsType[*guest.BootError](err); ok && trouble.Trouble == guest.Emergency {
+		return hinted{err, "nosa run -c is on the console from power-on, where the emergency shell is; all that was printed is in " + log}
+	}
+	return hinted{err, "nosa run -c looks at it on the console; all that was printed is in " + log}
+}
+
+// sshOf is the way into a machine.
+func sshOf(i machine.Info) guest.SSH {
+	if i.SSH == nil {
+		return guest.SSH{}
+	}
+	return guest.SSH{Port: i.SSH.Port, User: i.SSH.User, Key: i.SSH.Key, KnownHosts: i.SSH.KnownHosts}
+}
+
+// bootLine is the one line that tells how far a boot is.
+type bootLine struct {
+	app  *app
+	last time.Time
+	said string // without a terminal a line a phase
+	on   bool
+}
+
+// words for the phases of a wait, short enough for a line.
+func phaseText(p guest.Progress) string {
+	switch p.Phase {
+	case guest.Starting:
+		return "waiting for sshd"
+	case guest.Connecting:
+		return "connecting"
+	case guest.Refused:
+		return "sshd does not let us in yet"
+	case guest.Diagnosing:
+		return "no way in; asking the guest over its console why"
+	case guest.Broke:
+		return "the connection broke; waiting for the guest"
+	case guest.GoingDown:
+		return "the guest goes down"
+	}
+	if p.Reached == "" {
+		return "power on"
+	}
+	return string(p.Reached)
+}
+
+func (b *bootLine) show(p guest.Progress) {
+	a := b.app
+	text := fmt.Sprintf("[%3.0f s] %s", p.Since.Seconds(), phaseText(p))
+	drawing := p.Reached == "" || p.Reached == milestone.Firmware || p.Reached == milestone.BootLoader // menus and boxes
+	if p.Line != "" && !drawing && (p.Phase == guest.Booting || p.Phase == guest.Starting) {
+		text += ": " + event.Clean(p.Line)
+	}
+	if !a.tty {
+		if state := phaseText(p); !a.flags.quiet && state != b.said {
+			b.said = state
+			fmt.Fprintf(a.stderr, "[%3.0f s] %s\n", p.Since.Seconds(), state)
+		}
+		return
+	}
+	if time.Since(b.last) < 33*time.Millisecond && b.on {
+		return
+	}
+	b.last, b.on = time.Now(), true
+	fmt.Fprintf(a.stderr, "\r%s\x1b[K", ansi.Truncate(text, a.width-1, "…"))
+}
+
+// clear takes the line away.
+func (b *bootLine) clear() {
+	if b.on {
+		fmt.Fprint(b.app.stderr, "\r\x1b[K")
+		b.on = false
+	}
+}
