@@ -51,7 +51,7 @@ func (b *bootLoader) install(ctx context.Context, r *event.Reporter) (bios *disk
 	if err != nil {
 		return nil, nil, err
 	}
-	made := b.platforms(signed != nil, r)
+	made := b.platforms(signed, r)
 	blscfg := (signed == nil || slices.Contains(signed.program.Modules, "blscfg")) &&
 		!slices.ContainsFunc(made, func(p disk.GrubPlatform) bool { return !b.has(grubModules(p), "blscfg.mod") })
 	if signed != nil {
@@ -82,7 +82,7 @@ func (b *bootLoader) install(ctx context.Context, r *event.Reporter) (bios *disk
 			return nil, nil, err
 		}
 	}
-	return bios, esp, b.config(blscfg)
+	return bios, esp, b.config(disk.GrubRequest{BLSCFG: blscfg, ConsoleCommands: b.maker.plat.GrubCommands})
 }
 
 // signed finds the system's signed boot chain; nil is none. What is not signed is
@@ -132,9 +132,9 @@ func (b *bootLoader) bootupd(signed *signedBoot) error {
 
 // platforms gives those for which GRUB is made: the disk's, but for UEFI where
 // there are signed programs, and those whose modules the system has not.
-func (b *bootLoader) platforms(signed bool, r *event.Reporter) []disk.GrubPlatform {
+func (b *bootLoader) platforms(signed *signedBoot, r *event.Reporter) []disk.GrubPlatform {
 	return slices.DeleteFunc(disk.GrubPlatforms(b.layout), func(p disk.GrubPlatform) bool {
-		if signed && p.Removable() != "" {
+		if signed != nil && p.Removable() != "" {
 			return true
 		}
 		if _, err := os.Stat(b.target(grubModules(p))); !errors.Is(err, fs.ErrNotExist) {
@@ -187,13 +187,13 @@ func (b *bootLoader) bootCode(modules, core string) (*disk.BootCode, error) {
 }
 
 // config writes grub.cfg, the stamp of the first boot and the platform table.
-func (b *bootLoader) config(blscfg bool) error {
-	cfg, err := disk.GrubConfig(disk.GrubRequest{BLSCFG: blscfg, ConsoleCommands: b.maker.plat.GrubCommands})
+func (b *bootLoader) config(req disk.GrubRequest) error {
+	cfg, err := disk.GrubConfig(req)
 	if err != nil {
 		return err
 	}
 	files := map[string][]byte{"/grub2/grub.cfg": []byte(cfg), "/ignition.firstboot": nil}
-	if !blscfg {
+	if !req.BLSCFG {
 		menu, err := disk.GrubMenuConfig()
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package builder
 
 import (
 	"encoding/json"
+	"maps"
 	"path"
 	"testing"
 	"testing/fstest"
@@ -38,9 +39,7 @@ func TestSignedBootFiles(t *testing.T) {
 	merge := func(trees ...fstest.MapFS) fstest.MapFS {
 		all := fstest.MapFS{}
 		for _, tree := range trees {
-			for name, f := range tree {
-				all[name] = f
-			}
+			maps.Copy(all, tree)
 		}
 		return all
 	}
