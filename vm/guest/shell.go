@@ -31,9 +31,10 @@ const chunkSize = 1024
 //	f       forget the script                  → ack 0
 //	xN SHA  decode, compare, run the script    → rc N STATUS STDERR-BYTES | bad N
 //	pFILE   print stdout (o) or stderr (e)     → sum SHA, data lines, end
+//	qWORD   give the terminal back, run WORD   → gone
 //
 // No exclamation mark may be in it: bash expands history within double quotes.
-const loop = `d=/run/nosa-check-$$; [ -w /run ] || d=${TMPDIR:-/tmp}/nosa-check-$$; rm -rf $d; mkdir -p $d; m='` + mark + `'; ` +
+const loop = `d=/run/nosa-check-$$; [ -w /run ] || d=${TMPDIR:-/tmp}/nosa-check-$$; rm -rf $d; mkdir -p $d; m='` + mark + `'; q=exit; ` +
 	`printf '\n%s ready\n' $m; while IFS= read -r l; do v=${l#?}; case $l in ` +
 	`a*) printf '%s' "$v" >>$d/b; printf '\n%s ack %s\n' $m ${#v};; ` +
 	`f) rm -f $d/b; printf '\n%s ack 0\n' $m;; ` +
@@ -41,7 +42,8 @@ const loop = `d=/run/nosa-check-$$; [ -w /run ] || d=${TMPDIR:-/tmp}/nosa-check-
 	`if [ "${h%% *}" = "${v#* }" ]; then sh $d/s </dev/null >$d/o 2>$d/e; printf '\n%s rc %s %s %s\n' $m $i $? $(wc -c <$d/e); ` +
 	`else printf '\n%s bad %s\n' $m $i; fi; rm -f $d/b;; ` +
 	`p*) h=$(sha256sum <$d/$v); printf '\n%s sum %s\n' $m ${h%% *}; base64 $d/$v | sed "s/^/$m = /"; printf '\n%s end\n' $m;; ` +
-	`esac; done`
+	`q*) q=${v:-:}; break;; ` +
+	`esac; done; rm -rf $d; stty echo; printf '\n%s gone\n' $m; $q`
 
 // Output is what a command in the guest gave.
 type Output struct {

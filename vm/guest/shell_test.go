@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -139,5 +140,46 @@ func TestAttachWithoutAutologin(t *testing.T) {
 	var trouble *BootError
 	if !errors.As(err, &trouble) || trouble.Trouble != NoWayIn || !strings.Contains(err.Error(), "nosa.console.autologin") {
 		t.Errorf("got %v, want one that says there is no way in", err)
+	}
+}
+
+// What has read nothing of the console so far goes on with a shell that another
+// has taken over, and gives the terminal back as it was.
+func TestAdoptAndLeave(t *testing.T) {
+	c := localGuest(t, "guest login: root (automatic login)\r\n", "bash", "--norc", "--noprofile", "-i")
+	if _, err := attach(t, c).Run(t.Context(), "echo before"); err != nil {
+		t.Fatal(err)
+	}
+	next := NewConsole(c.in, c.ring, quick())
+	next.off = c.ring.End()
+	s, err := next.Adopt(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := s.Run(t.Context(), "echo after; ls -d $0")
+	if err != nil || !strings.HasPrefix(out.Stdout, "after\n") {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	if err := s.Leave(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := next.Type("echo typ''ed; stty -a; ls -d ${d:-none}\n"); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`root@guest:~# echo typ''ed`, `^typed$`, ` echo `, `cannot access '/`} {
+		if _, err := next.Expect(t.Context(), want, 10*time.Second, regexp.MustCompile(want)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Leave ends the shell that was taken over where it is one on top of another.
+func TestLeaveExits(t *testing.T) {
+	c := localGuest(t, "guest login: root (automatic login)\r\n", "bash", "--norc", "--noprofile", "-c", "sh -i; echo below; cat")
+	if err := attach(t, c).Leave(t.Context(), "exit"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Expect(t.Context(), "the shell below", 10*time.Second, regexp.MustCompile("^below$")); err != nil {
+		t.Error(err)
 	}
 }

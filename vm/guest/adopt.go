@@ -1,0 +1,40 @@
+package guest
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+)
+
+var goneRE = regexp.MustCompile(`^` + mark + ` gone`)
+
+// Adopt is Attach for a console whose shell has been taken over already, by a
+// Shell that nobody uses any more: in a machine that goes on from a saved state
+// it listens as it did when it was saved.
+func (c *Console) Adopt(ctx context.Context) (*Shell, error) {
+	c.attached = true
+	s := &Shell{c: c}
+	if err := s.ack(ctx, "f", 0); err != nil {
+		c.attached = false
+		return nil, fmt.Errorf("going on with a shell: %w", err)
+	}
+	return s, nil
+}
+
+// Leave ends the Shell and gives the terminal back to whoever sits there: it
+// echoes again, and the next line is a prompt. last is a command of one word
+// that is run at the end: "exit" where the shell was started on top of another.
+func (s *Shell) Leave(ctx context.Context, last string) error {
+	if err := s.c.Type("q" + last + "\n"); err != nil {
+		return err
+	}
+	if _, err := s.expect(ctx, "the end of the shell", s.c.Pace.Shell, goneRE); err != nil {
+		return err
+	}
+	s.c.attached = false
+	return nil
+}
+
+// Offset is how far the console is read: lines that a Shell's talk ended before
+// can be left out by those who look at the ring from here.
+func (c *Console) Offset() int64 { return c.off }
