@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,6 +26,9 @@ var (
 
 // backlog is how many connections may wait to be accepted.
 const backlog = 64
+
+// connectPause is how long one waits where that is too many.
+const connectPause = 10 * time.Millisecond
 
 // Listen makes console.sock in dir. A socket that nobody serves any more is
 // replaced, one that is served gives ErrServed. Its owner alone may connect; the
@@ -235,9 +239,20 @@ func connect(ctx context.Context, dir string) (net.Conn, error) {
 	}
 	defer at.Close()
 	var d net.Dialer
-	c, err := d.DialContext(ctx, "unix", shortPath(at, SocketName))
-	if errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) {
-		return nil, ErrNoServer
+	for {
+		c, err := d.DialContext(ctx, "unix", shortPath(at, SocketName))
+		switch {
+		case err == nil:
+			return c, nil
+		case errors.Is(err, unix.ECONNREFUSED), errors.Is(err, fs.ErrNotExist):
+			return nil, ErrNoServer
+		case !errors.Is(err, unix.EAGAIN):
+			return nil, err
+		}
+		select { // too many are waiting to be accepted
+		case <-time.After(connectPause):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
 	}
-	return c, err
 }
