@@ -23,6 +23,7 @@ type DiffRequest struct {
 	Kargs    bool
 	Image    bool
 	Sizes    bool
+	Boot     bool // a part that is the caller's: what booting costs is not known here
 }
 
 // BuildDiff is by what two builds differ; what was not asked for is nil.
@@ -104,7 +105,7 @@ func Diff(ctx context.Context, env *Env, req DiffRequest) (*BuildDiff, error) {
 		return nil, err
 	}
 	defer func() { _ = l.Close() }()
-	if !req.Packages && !req.Files && !req.Kargs && !req.Image && !req.Sizes {
+	if !req.Packages && !req.Files && !req.Kargs && !req.Image && !req.Sizes && !req.Boot {
 		req.Packages, req.Files, req.Kargs, req.Image, req.Sizes = true, true, true, true, true
 	}
 	from, to, err := env.diffIDs(req)

@@ -8,6 +8,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/nestos/nosa/builder"
+	"github.com/nestos/nosa/vm/check"
 	"github.com/nestos/nosa/workspace"
 	"github.com/nestos/nosa/workspace/event"
 )
@@ -32,7 +33,7 @@ const (
 	signChanged = "~"
 )
 
-func diffText(d *builder.BuildDiff, view diffView) string {
+func diffText(d wholeDiff, view diffView) string {
 	w := &diffWriter{}
 	w.head("Builds", d.From.Build+" -> "+d.To.Build+"  "+d.To.Arch)
 	w.head("Commit", pair(short16(d.From.Commit), short16(d.To.Commit)))
@@ -54,6 +55,9 @@ func diffText(d *builder.BuildDiff, view diffView) string {
 	}
 	if d.Sizes != nil {
 		w.sizes(*d.Sizes)
+	}
+	if d.Boot != nil {
+		w.boot(*d.Boot)
 	}
 	for _, note := range d.Notes {
 		w.head("Note", note)
@@ -240,5 +244,45 @@ func (w *diffWriter) sizes(list []builder.SizeChange) {
 			}
 			w.line(signChanged, c.Name, fmt.Sprintf("%s -> %s  (%s)", event.Bytes(c.From), event.Bytes(c.To), growth))
 		}
+	}
+}
+
+// boot shows what booting costs, in guest instructions.
+func (w *diffWriter) boot(d check.CostDiff) {
+	text := "instructions on " + event.Clean(d.Machine[0])
+	if d.Boots[0] > 1 || d.Boots[1] > 1 {
+		text += fmt.Sprintf("; medians of %d and %d boots", d.Boots[0], d.Boots[1])
+	}
+	w.head("Boot", text)
+	for _, c := range d.Phases {
+		w.cost(c)
+	}
+	w.head("Units", "")
+	for _, c := range d.Units {
+		w.cost(c)
+	}
+	switch {
+	case d.Hidden > 0:
+		fmt.Fprintf(w, "    (left out for differing by less than 1 %% of itself or 0.1 %% of the boot: %d)\n", d.Hidden)
+	case len(d.Units) == 0:
+		w.WriteString("    (none differs)\n")
+	}
+}
+
+func (w *diffWriter) cost(c check.CostChange) {
+	name := event.Clean(c.Name)
+	switch c.Change {
+	case "new":
+		w.line(signAdded, name, instructions(c.To))
+	case "gone":
+		w.line(signRemoved, name, instructions(c.From))
+	case "same":
+		w.line(" ", name, instructions(c.To)+"  (the same)")
+	default:
+		plus := ""
+		if c.To > c.From {
+			plus = "+"
+		}
+		w.line(signChanged, name, fmt.Sprintf("%s -> %s  %s  (%s%s, %+.1f %%)", instructions(c.From), instructions(c.To), c.Change, plus, instructions(c.To-c.From), c.Percent()))
 	}
 }

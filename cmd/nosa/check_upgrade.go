@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/nestos/nosa/builder"
+	"github.com/nestos/nosa/vm"
+	"github.com/nestos/nosa/vm/check"
+)
+
+// upgrade checks the way from build A to build B and back.
+func (c *checker) upgrade(ctx context.Context, req checkRequest) error {
+	from, to, _ := strings.Cut(req.Upgrade, "..")
+	var sides [2]*builder.Facts
+	for i, name := range []string{from, to} {
+		id, err := c.env.WS.Resolve(name, c.env.Arch.Name)
+		if err != nil {
+			return err
+		}
+		if sides[i], err = builder.ReadFacts(ctx, c.env, id); err != nil {
+			return err
+		}
+	}
+	a, b := sides[0], sides[1]
+	kind := req.Artifact
+	if kind == "all" {
+		kind = "qemu"
+	}
+	artifact, err := bootable(a.Meta, kind)
+	if err != nil {
+		return err
+	}
+	done := c.begin("export", "repository of build "+b.Meta.BuildID)
+	ref, err := builder.ExportRepo(ctx, c.env, b.Meta, c.env.Work("repo"))
+	if err != nil {
+		return err
+	}
+	done(ref)
+	done = c.begin("upgrade", fmt.Sprintf("upgrade %s to %s and back", a.Meta.BuildID, b.Meta.BuildID))
+	fw := req.firmwares(kind, c.env.Arch)[0]
+	dir := c.env.WS.BuildDir(a.Meta.BuildID, c.env.Arch.Name)
+	next := c.want(b)
+	for _, name := range b.Users {
+		if !slices.Contains(a.Users, name) {
+			next.Users = append(next.Users, name)
+		}
+	}
+	run, err := check.Upgrade(ctx, check.UpgradeOptions{
+		Options: check.Options{
+			Spec: vm.Spec{Arch: vm.Arch(c.env.Arch.Name), Firmware: fw, Disks: []vm.Disk{{Path: filepath.Join(dir, artifact.Path)}}},
+			Want: c.want(a), Prober: c.prober, Now: c.w.app.now(), Dir: c.env.Work(), Log: filepath.Join(c.w.dir, "console-upgrade.log"),
+			Reporter: c.w.reporter("upgrade"), Found: c.seen("upgrade"),
+		},
+		To: next, Repo: c.env.Work("repo"), Ref: ref,
+	})
+	if err != nil {
+		return err
+	}
+	c.say("upgrade", run)
+	done(fmt.Sprintf("%d of %d hold (%s)", len(run.Assertions)-len(run.Failed()), len(run.Assertions), run.Accel))
+	if err := keepResult(filepath.Join(c.env.WS.BuildDir(b.Meta.BuildID, c.env.Arch.Name), "check-upgrade.json"), "upgrade", run); err != nil {
+		return err
+	}
+	if !run.OK {
+		return checkFailed{errors.New("the upgrade check failed")}
+	}
+	return nil
+}
