@@ -85,7 +85,7 @@ func (s *Session) enter(ctx context.Context, w *waiter) (End, error) {
 			w.say(Connecting)
 		}
 		w.boot = w.watch.now().boot
-		end, err := s.connect(ctx)
+		end, err := s.connect(ctx, func() { w.say(Inside) })
 		refusal, ok := errors.AsType[*SSHError](err)
 		if !ok || refusal.Failure == HostKey {
 			w.entered = w.entered || err == nil
@@ -109,7 +109,7 @@ func (s *Session) enter(ctx context.Context, w *waiter) (End, error) {
 }
 
 // connect is one connection.
-func (s *Session) connect(ctx context.Context) (End, error) {
+func (s *Session) connect(ctx context.Context, begin func()) (End, error) {
 	ctx, cut := context.WithCancelCause(ctx)
 	defer cut(nil)
 	ended := make(chan struct{})
@@ -122,7 +122,9 @@ func (s *Session) connect(ctx context.Context) (End, error) {
 		}
 	})
 	start := time.Now()
-	end, err := s.SSH.Interactive(ctx, s.Command, s.TTY, s.Terminal)
+	t := s.Terminal
+	t.Begin = begin
+	end, err := s.SSH.Interactive(ctx, s.Command, s.TTY, t)
 	close(ended)
 	resets.Wait()
 	if errors.Is(err, errReset) {

@@ -267,6 +267,7 @@ func TestSessionReboot(t *testing.T) {
 	}
 	saw(Starting, 1)
 	d.boot()
+	saw(Inside, 1)
 	s.enter("printf '\\033[?1049h'; echo first$((1+1))")
 	s.see("first2")
 	_, _ = io.WriteString(ring, "root\r\n[  OK  ] Reached target reboot.target - System Reboot.\r\n")

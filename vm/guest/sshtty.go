@@ -23,6 +23,9 @@ type Terminal struct {
 	// Raw passes on to a terminal what the guest prints as it is, without a
 	// console.Filter: the guest may then do to it what the terminal lets it.
 	Raw bool
+	// Begin, if set, is called once the guest has let us in, before its first
+	// output: what is on the screen until then can be taken away.
+	Begin func()
 }
 
 // TTY says if the program gets a terminal in the guest.
@@ -58,6 +61,9 @@ func (s SSH) Interactive(ctx context.Context, command string, tty TTY, t Termina
 	defer w.close()
 	log, err := openSSHLog(func(e sshEvent) {
 		if e == sshEntered {
+			if t.Begin != nil {
+				t.Begin()
+			}
 			w.begin()
 		}
 	})

@@ -68,6 +68,7 @@ const (
 	Booting    Phase = "boot"      // the login prompt
 	Starting   Phase = "sshd"      // sshd, after the login prompt
 	Connecting Phase = "connect"   // sshd answers
+	Inside     Phase = "inside"    // the session has begun: nothing is waited for
 	Refused    Phase = "refused"   // it did not let us in; as it may while the system comes up
 	Diagnosing Phase = "diagnosis" // the guest is asked over its console what is wrong
 	Broke      Phase = "broke"     // the connection broke
@@ -92,7 +93,7 @@ type WaitOptions struct {
 	Console *Console
 	// Up says that the guest was started before: no login prompt is waited for.
 	Up bool
-	// Progress, if set, is called for each change, from the waiting goroutine.
+	// Progress, if set, is called for each change, one call at a time.
 	Progress func(Progress)
 }
 
@@ -125,7 +126,7 @@ func (w *waiter) close() { w.watch.close() }
 // say tells of a phase, if anything changed.
 func (w *waiter) say(phase Phase) {
 	now := w.watch.now()
-	if now.down && phase != Broke {
+	if now.down && phase != Broke && phase != Inside {
 		phase = GoingDown
 	}
 	p := Progress{Phase: phase, Reached: now.reached, Boot: now.boot, Line: now.line}
