@@ -24,6 +24,8 @@ import (
 type HubRequest struct {
 	Spec Spec   `json:"spec"`
 	Keep string `json:"keep,omitempty"` // as StartOptions.Keep
+	// ConsoleFile gets a copy of the console's log; absolute, "" is none.
+	ConsoleFile string `json:"console_file,omitempty"`
 	// Guest is the port of the guest's sshd that is forwarded; 0 is none.
 	Guest int `json:"guest,omitempty"`
 	// SSH is how to get in; Port is found when the machine runs.
@@ -70,6 +72,8 @@ type Hub struct {
 	owned   bool       // the command that started it may still end it
 	reached string     // the last milestone
 	reason  string     // why the guest shut down, as QMP says
+
+	copied *console.Log // of HubRequest.ConsoleFile; nil is none
 
 	sizing sync.Mutex
 	sizeTo net.Conn // the host's end of SizePort; nil until it is used
@@ -119,7 +123,12 @@ func (h *Hub) run(ctx context.Context) (err error) {
 	if err := h.launch(ctx, req); err != nil {
 		return err
 	}
-	defer func() { _ = h.m.Stop() }()
+	defer func() {
+		_ = h.m.Stop()
+		if h.copied != nil {
+			_ = h.copied.Close()
+		}
+	}()
 	if err := h.record(ctx, req); err != nil {
 		return err
 	}
@@ -127,17 +136,22 @@ func (h *Hub) run(ctx context.Context) (err error) {
 }
 
 // launch starts QEMU.
-func (h *Hub) launch(ctx context.Context, req HubRequest) error {
+func (h *Hub) launch(ctx context.Context, req HubRequest) (err error) {
 	watch := milestone.New(func() time.Duration { return h.Now().Sub(h.start) }, h.milestone)
+	var tee io.Writer = watch
+	if req.ConsoleFile != "" {
+		file, err := console.OpenLog(req.ConsoleFile, console.LogOptions{})
+		if err != nil {
+			return fmt.Errorf("copying the console to a file: %w", err)
+		}
+		h.copied, tee = file, io.MultiWriter(watch, file)
+	}
 	m, err := Start(ctx, req.Spec, StartOptions{
 		Own: h.Machine.Dir, Keep: req.Keep, Log: filepath.Join(h.Machine.Dir, "console.log"),
-		Tee: watch, Event: h.qmp, Line: h.Line,
+		Tee: tee, Event: h.qmp, Line: h.Line,
 	})
-	if err != nil {
-		return err
-	}
 	h.m = m
-	return nil
+	return err
 }
 
 // record says in vm.json what runs.

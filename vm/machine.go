@@ -36,8 +36,8 @@ type StartOptions struct {
 	// variables, the TPM. What is there already is used, and it stays. "" is the
 	// machine's own directory, and then every start is from the images alone.
 	Keep string
-	// Log is a file that gets everything the serial port prints, from power-on;
-	// it stays. "" is none.
+	// Log is a file that gets what the serial port prints, from power-on, bounded
+	// as console.Log is; it stays. "" is none.
 	Log string
 	// Tee gets the same; it must not block. nil is none.
 	Tee io.Writer
@@ -55,9 +55,9 @@ type Machine struct {
 	files  string // where what the guest changes lies: dir, or what is kept
 	own    bool   // dir is somebody else's
 	tee    io.Writer
-	master *os.File // the serial port's other end
-	slave  *os.File // kept open so that the master lives as long as we do
-	log    *os.File // nil is none
+	master *os.File     // the serial port's other end
+	slave  *os.File     // kept open so that the master lives as long as we do
+	log    *console.Log // nil is none
 	ring   *console.Ring
 	qmp    *qmp
 
@@ -183,7 +183,7 @@ func (m *Machine) openSerial(log string) error {
 		return err
 	}
 	if log != "" {
-		if m.log, err = os.Create(log); err != nil {
+		if m.log, err = console.OpenLog(log, console.LogOptions{}); err != nil {
 			return err
 		}
 	}
@@ -243,11 +243,8 @@ func (m *Machine) drain() {
 		if m.tee != nil && n > 0 {
 			_, _ = m.tee.Write(buf[:n])
 		}
-		if m.log != nil && n > 0 {
-			if _, err := m.log.Write(buf[:n]); err != nil { // no room: the machine goes on
-				m.log.Close()
-				m.log = nil
-			}
+		if m.log != nil {
+			_, _ = m.log.Write(buf[:n])
 		}
 		if err != nil {
 			_ = m.ring.Close()

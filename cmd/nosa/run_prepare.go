@@ -73,7 +73,7 @@ func (p *runPlan) release() {
 func (p *runPlan) findImage(ctx context.Context) error {
 	disk := &p.req.Spec.Disks[0]
 	if p.kept != nil && p.kept.again {
-		return p.goOn(disk)
+		return p.goOn(ctx, disk)
 	}
 	if p.o.image != "" {
 		path, err := filepath.Abs(p.o.image)
@@ -106,13 +106,18 @@ func (p *runPlan) findImage(ctx context.Context) error {
 }
 
 // goOn takes the image that the kept disk is a change of.
-func (p *runPlan) goOn(disk *vm.Disk) error {
+func (p *runPlan) goOn(ctx context.Context, disk *vm.Disk) error {
 	k := p.kept
 	if err := k.sameAs(p.o, p.o.build != "latest" || p.o.image != ""); err != nil {
 		return err
 	}
+	if k.Build != "" { // one that was unpacked into the cache may have gone from there
+		if _, err := p.app.imageOf(ctx, p.ws, imageName{k.Build, k.Artifact, string(k.Arch)}); err != nil {
+			return fmt.Errorf("%s keeps the changes to %s: %w", p.o.keep, k.Image, err)
+		}
+	}
 	if _, err := os.Stat(k.Image); err != nil {
-		return hinted{fmt.Errorf("%s keeps the changes to %s, which is gone", p.o.keep, k.Image), "nosa buildextend-" + k.Artifact + " --build " + k.Build}
+		return hinted{fmt.Errorf("%s keeps the changes to %s, which is gone", p.o.keep, k.Image), "another name for --keep"}
 	}
 	disk.Path, p.info.Image, p.info.Build, p.info.Artifact = k.Image, k.Image, k.Build, k.Artifact
 	if t, err := workspace.FindArtifactType(k.Artifact); err == nil && disk.SectorSize == 0 {
@@ -277,6 +282,11 @@ func (p *runPlan) launch(ctx context.Context, m *machine.Machine) (leash io.Clos
 	}
 	if err := p.firstBoot(m.Dir); err != nil {
 		return nil, err
+	}
+	if p.o.consoleToFile != "" {
+		if p.req.ConsoleFile, err = filepath.Abs(p.o.consoleToFile); err != nil {
+			return nil, fmt.Errorf("--console-to-file: %w", err)
+		}
 	}
 	if err := vm.WriteHubRequest(m.Dir, p.req); err != nil {
 		return nil, err

@@ -6,7 +6,8 @@
 //
 //	vm.json        Info, replaced by rename whenever it changes
 //	events.jsonl   what it came to, one event.Event a line
-//	console.log    what its serial port printed, cut to a bounded size
+//	console.log    what its serial port printed from power-on; what is too long for
+//	               it goes on in console.log.tail
 //	console.sock   where the hub answers while it runs
 //	lock           held while it runs
 //

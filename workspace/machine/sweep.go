@@ -15,7 +15,7 @@ import (
 
 // records are the files of a machine that stay for a look when it has ended.
 func records() []string {
-	return []string{"vm.json", "events.jsonl", "console.log", "console.log.1", "hub.log", "lock"}
+	return []string{"vm.json", "events.jsonl", "console.log", "console.log.tail", "console.log.tail.1", "hub.log", "lock"}
 }
 
 // End writes down how the machine ended and removes what only a running one
