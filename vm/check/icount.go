@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nestos/nosa/vm"
+	"github.com/nestos/nosa/vm/guest"
 )
 
 // Shift is the length of an instruction that Icount measures with, 2^Shift
@@ -100,6 +101,11 @@ func Icount(ctx context.Context, o Options) (Measurement, error) {
 	o.Spec.CPUs, o.Spec.Accel = 1, vm.TCG
 	o.Spec.FwCfg = map[string]string{ConfigName: string(config)}
 	o.Want = Want{Commit: o.Want.Commit, Version: o.Want.Version}
+	if o.Pace == nil { // one processor does what two do otherwise
+		pace := guest.PaceOf(vm.TCG)
+		pace.Boot, pace.Silence, pace.Settle = 2*pace.Boot, 2*pace.Silence, 2*pace.Settle
+		o.Pace = &pace
+	}
 	var m Measurement
 	m.Run, err = o.run(ctx, func(ctx context.Context, g *session, run *Run) error {
 		list, err := g.shell.Assert(ctx, o.Want)

@@ -35,6 +35,7 @@ func TestRecordedBoots(t *testing.T) {
 	}{
 		{"bios.log", append([]string{"1 boot loader", "1 kernel"}, userspace...)},
 		{"uefi.log", append([]string{"1 firmware", "1 boot loader", "1 kernel"}, userspace...)},
+		{"ignition.log", []string{"1 kernel", "1 initrd", "1 ignition", "1 switch root", "1 multi-user", "1 login"}},
 		{"../../guest/testdata/login.txt", []string{"1 firmware", "1 kernel", "1 login"}},
 		{"../../guest/testdata/emergency.txt", []string{"1 kernel", `1 failed unit dev-disk-by\x2dlabel-boot.device`, "1 failed unit boot.mount", "1 failed unit local-fs.target", "1 emergency"}},
 		{"../../guest/testdata/dracut.txt", []string{"1 kernel", "1 initrd", "1 emergency"}},
