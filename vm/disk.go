@@ -65,8 +65,8 @@ func (d Disk) withDefaults(i int) Disk {
 	return d
 }
 
-// format is the format of the disk's file.
-func (d Disk) format() string {
+// ImageFormat is the format of the disk's file: as given, else by its name's end.
+func (d Disk) ImageFormat() string {
 	if d.Format != "" {
 		return d.Format
 	}
@@ -108,7 +108,7 @@ func (d Disk) args(i int, bootindex *int) []string {
 	if d.Writes == Keep {
 		cache = "writeback"
 	}
-	drive := fmt.Sprintf("if=none,id=%s,format=%s,cache=%s,discard=unmap,file=%s", id, d.format(), cache, comma(d.Path))
+	drive := fmt.Sprintf("if=none,id=%s,format=%s,cache=%s,discard=unmap,file=%s", id, d.ImageFormat(), cache, comma(d.Path))
 	if d.DriveOpts != "" {
 		drive += "," + d.DriveOpts
 	}
@@ -129,7 +129,7 @@ func (d Disk) args(i int, bootindex *int) []string {
 // vendor number that QEMU's network cards have.
 func (d Disk) paths(i int, props func() string) []string {
 	id := "disk" + strconv.Itoa(i)
-	node := fmt.Sprintf("driver=%s,node-name=%s,discard=unmap,cache.no-flush=on,file.driver=file,file.filename=%s", d.format(), id, comma(d.Path))
+	node := fmt.Sprintf("driver=%s,node-name=%s,discard=unmap,cache.no-flush=on,file.driver=file,file.filename=%s", d.ImageFormat(), id, comma(d.Path))
 	if d.Writes == Keep {
 		node = strings.Replace(node, "cache.no-flush=on,", "", 1)
 	}

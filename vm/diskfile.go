@@ -25,7 +25,7 @@ func (m *Machine) ownDisk(ctx context.Context, i int, d Disk) (Disk, error) {
 	if err != nil {
 		return d, err
 	}
-	base := Disk{Path: path, Format: d.format()}
+	base := Disk{Path: path, Format: d.ImageFormat()}
 	used := m.using(d, base)
 	if d.Writes != Keep {
 		if err := qemuImg(ctx, own.Path, func(name string) []string { return OverlayArgs(name, base.Path, base.Format) }); err != nil {

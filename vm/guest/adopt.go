@@ -21,6 +21,15 @@ func (c *Console) Adopt(ctx context.Context) (*Shell, error) {
 	return s, nil
 }
 
+// Become types a command that gives another shell on top of the one of an
+// automatic login ("sudo sh"), for Attach to take over.
+func (c *Console) Become(ctx context.Context, command string) error {
+	if err := c.inside(ctx); err != nil {
+		return err
+	}
+	return c.Type(" " + command + "\n")
+}
+
 // Leave ends the Shell and gives the terminal back to whoever sits there: it
 // echoes again, and the next line is a prompt. last is a command of one word
 // that is run at the end: "exit" where the shell was started on top of another.

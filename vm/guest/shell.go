@@ -77,13 +77,8 @@ func (c *Console) Login(ctx context.Context) (time.Duration, error) {
 // Attach waits for the shell that an automatic login gives and takes it over.
 // Where none comes the error is a *BootError with NoWayIn.
 func (c *Console) Attach(ctx context.Context) (*Shell, error) {
-	if !insideRE.MatchString(Clean(string(c.raw))) {
-		if _, err := c.Expect(ctx, "a shell", c.Pace.Shell, insideRE); err != nil {
-			return nil, noWayIn(err)
-		}
-	}
-	if err := c.hello(ctx); err != nil {
-		return nil, noWayIn(err)
+	if err := c.inside(ctx); err != nil {
+		return nil, err
 	}
 	if err := c.Type(" " + loop + "\n"); err != nil {
 		return nil, err
@@ -93,6 +88,19 @@ func (c *Console) Attach(ctx context.Context) (*Shell, error) {
 	}
 	c.attached = true
 	return &Shell{c: c}, nil
+}
+
+// inside waits for a shell that answers.
+func (c *Console) inside(ctx context.Context) error {
+	if !insideRE.MatchString(Clean(string(c.raw))) {
+		if _, err := c.Expect(ctx, "a shell", c.Pace.Shell, insideRE); err != nil {
+			return noWayIn(err)
+		}
+	}
+	if err := c.hello(ctx); err != nil {
+		return noWayIn(err)
+	}
+	return nil
 }
 
 // Hush keeps the kernel and systemd from printing between our lines: less to

@@ -173,13 +173,26 @@ func TestAdoptAndLeave(t *testing.T) {
 	}
 }
 
-// Leave ends the shell that was taken over where it is one on top of another.
-func TestLeaveExits(t *testing.T) {
-	c := localGuest(t, "guest login: root (automatic login)\r\n", "bash", "--norc", "--noprofile", "-c", "sh -i; echo below; cat")
-	if err := attach(t, c).Leave(t.Context(), "exit"); err != nil {
+// A shell on top of that of the login is taken over and left: below it the
+// terminal is as it was.
+func TestBecomeAndLeave(t *testing.T) {
+	c := localGuest(t, "guest login: nest (automatic login)\r\n", "bash", "--norc", "--noprofile", "-i")
+	if err := c.Become(t.Context(), "LEVEL=2 PS1='# ' sh -i"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Expect(t.Context(), "the shell below", 10*time.Second, regexp.MustCompile("^below$")); err != nil {
-		t.Error(err)
+	s := attach(t, c)
+	if out, err := s.Run(t.Context(), "echo $LEVEL"); err != nil || out.Stdout != "2\n" {
+		t.Fatalf("%+v, %v: not in the shell on top", out, err)
+	}
+	if err := s.Leave(t.Context(), "exit"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Type("echo level ${LEVEL:-1}; stty -a\n"); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`^root@guest:~# echo level `, `^level 1$`, ` echo `} {
+		if _, err := c.Expect(t.Context(), want, 10*time.Second, regexp.MustCompile(want)); err != nil {
+			t.Error(err)
+		}
 	}
 }
