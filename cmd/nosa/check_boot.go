@@ -89,7 +89,7 @@ func (c *checker) boot(ctx context.Context, facts *builder.Facts, on target) (bo
 	want.SectorSize, want.FirstBoot = spec.Disks[0].SectorSize, facts.Ignition
 	run, err := check.Boot(ctx, check.Options{
 		Spec: spec, Want: want, Prober: c.prober, Now: c.w.app.now(), Dir: c.env.Work(),
-		Log: filepath.Join(c.w.dir, "console-"+step+".log"), Reporter: c.w.reporter(step), Found: c.seen(step),
+		Log: filepath.Join(c.w.dir, "console-"+step+".log"), Reporter: c.w.reporter(step), Found: c.seen(step), WayIn: wayIn(facts),
 	})
 	if err != nil {
 		return false, err
@@ -99,6 +99,15 @@ func (c *checker) boot(ctx context.Context, facts *builder.Facts, on target) (bo
 		(time.Duration(run.LoginMS) * time.Millisecond).Round(100*time.Millisecond), run.Accel))
 	dir := c.env.WS.BuildDir(facts.Meta.BuildID, c.env.Arch.Name)
 	return run.OK, keepResult(filepath.Join(dir, "check-"+on.kind+".json"), on.kind, run)
+}
+
+// wayIn is how a build's images give a root shell: the credential is for those
+// that have no Ignition.
+func wayIn(facts *builder.Facts) check.WayIn {
+	if facts.Ignition {
+		return check.ByIgnition
+	}
+	return check.ByCredential
 }
 
 // onWhat is what a machine is booted on, for a person.

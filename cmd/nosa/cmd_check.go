@@ -64,8 +64,8 @@ As the kernel is where it begins, firmware and boot loader are left out unless
 --firmware is given. nosa diff --boot compares two builds by it.
 
 The image must offer a way in: Ignition, which logs root in on the serial console
-of the machine under test, or else it must honour the systemd credential
-nosa.console.autologin. The sample has Ignition.` +
+of the machine under test. One without Ignition in its initramfs must honour the
+systemd credential nosa.console.autologin.` +
 			exitHelp(exitOK, exitFailed, exitUsage, exitCheck, exitNoWorkspace, exitMissing, exitCancelled),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !slices.Contains([]string{"qemu", "metal", "metal4k", "all"}, req.Artifact) {

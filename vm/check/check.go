@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/nestos/nosa/vm"
@@ -27,6 +28,16 @@ const (
 	CredentialValue = "root"
 )
 
+// WayIn is how a check gets a root shell on the guest's serial console.
+type WayIn string
+
+// The ways: the zero value is a drop-in that Ignition writes on the first boot;
+// for images without Ignition there is the credential.
+const (
+	ByIgnition   WayIn = ""
+	ByCredential WayIn = "credential"
+)
+
 // Direct is Run.Firmware of a boot without firmware and boot loader.
 const Direct = "direct"
 
@@ -41,6 +52,7 @@ type Options struct {
 	Now    time.Time // becomes Run.Time
 	Dir    string    // for the machine's own files; "" is os.TempDir
 	Log    string    // gets the console from power-on; "" is none
+	WayIn  WayIn
 	// Pace overrides PaceOf the accelerator.
 	Pace     *guest.Pace
 	Reporter *event.Reporter
@@ -99,7 +111,7 @@ func (o Options) pace(a vm.Accel) guest.Pace {
 // once is one boot with one accelerator.
 func (o Options) once(ctx context.Context, choice vm.Choice, do func(context.Context, *session, *Run) error) (Run, error) {
 	start := time.Now()
-	spec, err := withWayIn(o.Spec)
+	spec, err := withWayIn(o.Spec, o.WayIn)
 	if err != nil {
 		return Run{}, err
 	}
@@ -181,14 +193,19 @@ func (g *session) boot(ctx context.Context, c *guest.Console, run *Run) error {
 	return err
 }
 
-// withWayIn asks the image for a root shell on its serial console: by a drop-in
-// that Ignition writes on the first boot, merged into the machine's own config,
-// and by the credential, in both ways that systemd reads it: QEMU's fw_cfg (since
-// 251) and SMBIOS OEM strings (since 252), see systemd(1).
-func withWayIn(s vm.Spec) (vm.Spec, error) {
+// withWayIn asks the image for a root shell on its serial console: by Ignition,
+// merged into the machine's own config, or by the credential in both ways that
+// systemd reads it: QEMU's fw_cfg (since 251) and SMBIOS OEM strings (since 252),
+// see systemd(1).
+func withWayIn(s vm.Spec, by WayIn) (vm.Spec, error) {
 	s.FwCfg = maps.Clone(s.FwCfg)
 	if s.FwCfg == nil {
 		s.FwCfg = map[string]string{}
+	}
+	if by == ByCredential {
+		s.FwCfg["opt/io.systemd.credentials/"+Credential] = CredentialValue
+		s.SMBIOS = append(slices.Clone(s.SMBIOS), "io.systemd.credential:"+Credential+"="+CredentialValue)
+		return s, nil
 	}
 	config, conflicts, err := ignition.Merge([]byte(s.FwCfg[ConfigName]), ignition.RootConsole())
 	if err != nil {
@@ -198,7 +215,5 @@ func withWayIn(s vm.Spec) (vm.Spec, error) {
 		return s, fmt.Errorf("config of the machine: %s", conflicts[0])
 	}
 	s.FwCfg[ConfigName] = string(config)
-	s.FwCfg["opt/io.systemd.credentials/"+Credential] = CredentialValue
-	s.SMBIOS = append(append([]string{}, s.SMBIOS...), "io.systemd.credential:"+Credential+"="+CredentialValue)
 	return s, nil
 }

@@ -98,14 +98,32 @@ func TestBootFallsBackFromSilentKVM(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"name=opt/com.coreos/config,string={", "--autologin root", "io.systemd.credential:nosa.console.autologin=root"} {
-		if !strings.Contains(string(argv), want) {
-			t.Errorf("QEMU was not given %s: %s", want, argv)
+	for _, want := range []string{"name=opt/com.coreos/config,string={", "--autologin root"} {
+		if !strings.Contains(string(argv), want) || strings.Contains(string(argv), Credential) {
+			t.Errorf("QEMU was not given %s, or the credential too: %s", want, argv)
 		}
 	}
 	log, err := os.ReadFile(o.Log)
 	if err != nil || !strings.Contains(string(log), "automatic login") {
 		t.Errorf("console log: %q, %v", log, err)
+	}
+}
+
+func TestWayInByCredential(t *testing.T) {
+	before := vm.Spec{FwCfg: map[string]string{"opt/a": "b"}, SMBIOS: []string{"c"}}
+	got, err := withWayIn(before, ByCredential)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := vm.Spec{
+		FwCfg:  map[string]string{"opt/a": "b", "opt/io.systemd.credentials/nosa.console.autologin": "root"},
+		SMBIOS: []string{"c", "io.systemd.credential:nosa.console.autologin=root"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if len(before.FwCfg) != 1 {
+		t.Error("the caller's machine was changed")
 	}
 }
 
