@@ -222,10 +222,8 @@ func (a *attachment) output(ctx context.Context) (End, error) {
 		}
 		if errors.Is(err, io.EOF) {
 			<-c.Done()
-			if _, err := c.End(); !errors.Is(err, ErrEnded) {
-				return GuestGone, err
-			}
-			return GuestGone, nil
+			_, err := c.End()
+			return GuestGone, err
 		}
 		if err != nil {
 			return Detached, err

@@ -392,6 +392,25 @@ func TestAttachToPipe(t *testing.T) {
 	}
 }
 
+// untilStopped waits until a process is: one that is continued before would stop for good.
+func untilStopped(t *testing.T, pid int) {
+	t.Helper()
+	for ctx := within(t); ; {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(stat), ") T ") {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("it does not stop: %s", stat)
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
 // A signal to a person's console, in a session of its own: the terminal is as it
 // was after it, and raw again after a stop.
 func TestAttachSignals(t *testing.T) {
@@ -422,6 +441,9 @@ func TestAttachSignals(t *testing.T) {
 					t.Fatal(err)
 				}
 				scr.becomes(step.what, step.ok)
+				if step.sig == unix.SIGTSTP {
+					untilStopped(t, cmd.Process.Pid)
+				}
 			}
 			if err := cmd.Wait(); err != nil {
 				t.Error(err)

@@ -170,11 +170,21 @@ func (c *Client) Skipped(from, to int64) int64 {
 func (c *Client) Done() <-chan struct{} { return c.done }
 
 // End is how the machine ended, as its server tells it, after Done. The error is
-// ErrEnded, or what else ended the connection.
+// ErrLost where it did not get to tell.
 func (c *Client) End() (json.RawMessage, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.end, c.err
+	if errors.Is(c.err, ErrEnded) {
+		return c.end, nil
+	}
+	return nil, c.err
+}
+
+// over is why nothing can be asked or typed any more; nil before Done.
+func (c *Client) over() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
 }
 
 // Close leaves; what was typed is still taken.
@@ -217,8 +227,7 @@ func (c *Client) Do(ctx context.Context, r Request, into any) error {
 			return got.put(r.Op, into)
 		default:
 		}
-		_, err := c.End()
-		return fmt.Errorf("%s: %w", r.Op, err)
+		return fmt.Errorf("%s: %w", r.Op, c.over())
 	case <-ctx.Done():
 		go func() {
 			<-sent
@@ -302,8 +311,7 @@ func (c *Client) wait(ctx context.Context, room <-chan struct{}) error {
 	case <-room:
 		return nil
 	case <-c.done:
-		_, err := c.End()
-		return err
+		return c.over()
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
