@@ -93,7 +93,7 @@ func (a *app) sayEnd(e machine.Entry, client *serial.Client) error {
 }
 
 // runConsole is nosa run -c: on the console from power-on.
-func (a *app) runConsole(ctx context.Context, s *started, o runOptions) error {
+func (a *app) runConsole(ctx context.Context, s *ownVM, o runOptions) error {
 	e, err := machine.Look(s.dir)
 	if err != nil {
 		return err
@@ -106,7 +106,7 @@ func (a *app) runConsole(ctx context.Context, s *started, o runOptions) error {
 }
 
 // disown lets the machine live on without this command.
-func (s *started) disown(ctx context.Context) error {
+func (s *ownVM) disown(ctx context.Context) error {
 	client, err := serial.Dial(ctx, s.dir, "nosa", -1)
 	if err == nil {
 		err = errors.Join(client.Do(ctx, serialRequest(vm.OpDisown, nil), nil), client.Close())

@@ -100,8 +100,8 @@ func (o *runOptions) mode() (mode, error) {
 	return modeSSH, nil
 }
 
-// started is a machine that this command started.
-type started struct {
+// ownVM is a machine that this command started.
+type ownVM struct {
 	dir   string
 	info  machine.Info
 	user  string    // who logs in
@@ -118,7 +118,7 @@ func (a *app) run(ctx context.Context, o runOptions) error {
 	if err != nil {
 		return err
 	}
-	s, err := p.start(ctx)
+	s, err := p.start(ctx, how)
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (a *app) run(ctx context.Context, o runOptions) error {
 }
 
 // leave lets the machine live on and says how to come back.
-func (a *app) leave(ctx context.Context, s *started) error {
+func (a *app) leave(ctx context.Context, s *ownVM) error {
 	if err := s.disown(ctx); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -33,13 +34,15 @@ const (
 type hubAnswer struct {
 	Error string `json:"error,omitempty"`
 	Hint  string `json:"hint,omitempty"`
-	Code  int    `json:"code,omitempty"` // exit code that the error means
+	Code  int    `json:"code,omitempty"`  // exit code that the error means
+	State bool   `json:"state,omitempty"` // QEMU did not take the snapshot's state
 }
 
 // startFailed is a machine that did not start, in the words of its hub.
 type startFailed struct {
-	text string
-	code int
+	text  string
+	code  int
+	state bool // it did not go on from its snapshot
 }
 
 func (e startFailed) Error() string { return e.text }
@@ -58,7 +61,7 @@ func (a *app) hub(ctx context.Context, dir string) int {
 		Ready: func(err error) {
 			var answer hubAnswer
 			if err != nil {
-				answer = hubAnswer{Error: err.Error(), Hint: hintOf(err), Code: exitCode(err)}
+				answer = hubAnswer{Error: err.Error(), Hint: hintOf(err), Code: exitCode(err), State: errors.Is(err, vm.ErrState)}
 			}
 			_ = json.NewEncoder(ready).Encode(answer)
 			_ = ready.Close()
@@ -127,20 +130,20 @@ func awaitHub(ctx context.Context, answer *os.File, log string) error {
 	}
 	if err != nil {
 		words, _ := os.ReadFile(log)
-		return fmt.Errorf("the machine's hub ended without a word: %s", lastLine(words))
+		return fmt.Errorf("the machine's hub ended without a word: %s", lastWords(words))
 	}
 	if said.Error == "" {
 		return nil
 	}
-	failed := error(startFailed{said.Error, said.Code})
+	failed := error(startFailed{said.Error, said.Code, said.State})
 	if said.Hint != "" {
 		failed = hinted{failed, said.Hint}
 	}
 	return failed
 }
 
-// lastLine is the last line of a text that says anything.
-func lastLine(text []byte) string {
+// lastWords is the last line of a text that says anything.
+func lastWords(text []byte) string {
 	text = bytes.TrimSpace(text)
 	if len(text) == 0 {
 		return "nothing is in its log either"

@@ -242,12 +242,43 @@ func (p *runPlan) setAccel(c vm.Choice) {
 	p.choice, p.req.Spec.Accel, p.info.Accel, p.info.Reason = c, c.Accel, string(c.Accel), c.Reason
 }
 
-// start makes the machine's directory and starts its hub.
-func (p *runPlan) start(ctx context.Context) (s *started, err error) {
+// start makes the machine's directory and starts its hub. A machine that cannot
+// go on from its snapshot boots.
+func (p *runPlan) start(ctx context.Context, how mode) (*started, error) {
+	defer p.release()
 	if err := machine.Sweep(p.vms); err != nil {
 		p.app.note("warning: " + err.Error())
 	}
-	defer p.release()
+	p.req.Spec.Ports = append(p.req.Spec.Ports, vm.SizePort(ignition.SizePort))
+	cold := p.req.Spec
+	snap, err := p.resume(ctx, how)
+	if err != nil {
+		return nil, err
+	}
+	if snap == nil {
+		return p.startMachine(ctx)
+	}
+	p.info.Resumed, p.req.Spec = true, snap.Spec(cold)
+	s, err := p.startMachine(ctx)
+	if err == nil {
+		err = p.renew(ctx, s, snap.Info)
+	}
+	if err == nil || ctx.Err() != nil {
+		return s, errors.Join(err, snap.Close())
+	}
+	if s != nil {
+		_ = s.leash.Close()
+	}
+	p.app.note("not resumed, it boots: " + err.Error())
+	if err := snap.Discard(ctx); err != nil {
+		return nil, err
+	}
+	p.info.Resumed, p.req.Spec = false, cold
+	return p.startMachine(ctx)
+}
+
+// startMachine starts the machine as it is planned.
+func (p *runPlan) startMachine(ctx context.Context) (*started, error) {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
@@ -276,7 +307,6 @@ func (p *runPlan) guestUser() string { return runGuestUser }
 
 // launch makes the machine's files and starts the hub.
 func (p *runPlan) launch(ctx context.Context, m *machine.Machine) (leash io.Closer, err error) {
-	p.req.Spec.Ports = append(p.req.Spec.Ports, vm.SizePort(ignition.SizePort))
 	if err := p.access(ctx, m.Dir); err != nil {
 		return nil, err
 	}
@@ -311,7 +341,9 @@ func (p *runPlan) firstBoot(dir string) error {
 	if err != nil {
 		return err
 	}
-	p.req.Spec.Boot = vm.BootChanges{Kargs: strings.Join(p.o.kargs, " "), FirstbootKargs: strings.Join(p.o.firstbootKargs, " ")}
+	if !p.info.Resumed { // else the disk has them
+		p.req.Spec.Boot = vm.BootChanges{Kargs: strings.Join(p.o.kargs, " "), FirstbootKargs: strings.Join(p.o.firstbootKargs, " ")}
+	}
 	if p.o.injectIgnition || (p.o.kargs != nil || p.o.firstbootKargs != nil) && config != nil {
 		p.req.Spec.Boot.Ignition = config
 		return nil

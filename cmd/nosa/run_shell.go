@@ -26,7 +26,7 @@ func (e guestEnded) Error() string {
 
 // runShellIn is nosa run without -c and -d: it waits for the guest's sshd and
 // then is a shell in it, or -x's command.
-func (a *app) runShellIn(ctx context.Context, s *started, o runOptions) error {
+func (a *app) runShellIn(ctx context.Context, s *ownVM, o runOptions) error {
 	client, err := serial.Dial(ctx, s.dir, "nosa run", 0)
 	if err != nil {
 		return fmt.Errorf("machine %s: %w", s.info.ID, err)
@@ -59,7 +59,7 @@ func (a *app) runShellIn(ctx context.Context, s *started, o runOptions) error {
 }
 
 // endMachine ends the machine that this command started.
-func (a *app) endMachine(ctx context.Context, s *started, client *serial.Client) error {
+func (a *app) endMachine(ctx context.Context, s *ownVM, client *serial.Client) error {
 	select {
 	case <-client.Done():
 		return nil
@@ -78,7 +78,7 @@ func (a *app) endMachine(ctx context.Context, s *started, client *serial.Client)
 }
 
 // explainBoot adds the next step to a boot that did not end in a shell.
-func (a *app) explainBoot(s *started, err error) error {
+func (a *app) explainBoot(s *ownVM, err error) error {
 	log := s.dir + "/console.log"
 	if trouble, ok := errors.AsType[*guest.BootError](err); ok && trouble.Trouble == guest.Emergency {
 		return hinted{err, "nosa run -c is on the console from power-on, where the emergency shell is; all that was printed is in " + log}
@@ -97,6 +97,7 @@ func sshOf(i machine.Info) guest.SSH {
 // bootLine is the one line that tells how far a boot is.
 type bootLine struct {
 	app  *app
+	what string // before the rest
 	last time.Time
 	said string // without a terminal a line a phase
 	on   bool
@@ -126,7 +127,7 @@ func phaseText(p guest.Progress) string {
 
 func (b *bootLine) show(p guest.Progress) {
 	a := b.app
-	text := fmt.Sprintf("[%3.0f s] %s", p.Since.Seconds(), phaseText(p))
+	text := fmt.Sprintf("[%3.0f s] %s%s", p.Since.Seconds(), b.what, phaseText(p))
 	drawing := p.Reached == "" || p.Reached == milestone.Firmware || p.Reached == milestone.BootLoader // menus and boxes
 	if p.Line != "" && !drawing && (p.Phase == guest.Booting || p.Phase == guest.Starting) {
 		text += ": " + event.Clean(p.Line)
@@ -134,7 +135,7 @@ func (b *bootLine) show(p guest.Progress) {
 	if !a.tty {
 		if state := phaseText(p); !a.flags.quiet && state != b.said {
 			b.said = state
-			fmt.Fprintf(a.stderr, "[%3.0f s] %s\n", p.Since.Seconds(), state)
+			fmt.Fprintf(a.stderr, "[%3.0f s] %s%s\n", p.Since.Seconds(), b.what, state)
 		}
 		return
 	}
