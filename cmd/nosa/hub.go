@@ -130,7 +130,7 @@ func awaitHub(ctx context.Context, answer *os.File, log string) error {
 	}
 	if err != nil {
 		words, _ := os.ReadFile(log)
-		return fmt.Errorf("the machine's hub ended without a word: %s", lastWords(words))
+		return fmt.Errorf("the machine's hub ended without a word: %s", endOfLog(words))
 	}
 	if said.Error == "" {
 		return nil
@@ -142,8 +142,8 @@ func awaitHub(ctx context.Context, answer *os.File, log string) error {
 	return failed
 }
 
-// lastWords is the last line of a text that says anything.
-func lastWords(text []byte) string {
+// endOfLog is the last line of a text that says anything.
+func endOfLog(text []byte) string {
 	text = bytes.TrimSpace(text)
 	if len(text) == 0 {
 		return "nothing is in its log either"
