@@ -20,6 +20,7 @@ const (
 	OpDisown   = "disown"   // the machine lives on without the command that started it
 	OpPause    = "pause"    // stop the guest's processors
 	OpContinue = "continue" // let them run again
+	OpForget   = "forget"   // ForgetArgs: what newcomers are not shown
 )
 
 // StopArgs says how a machine is stopped.
@@ -28,6 +29,12 @@ type StopArgs struct {
 	// Grace is how long the guest has to power off by itself, in seconds; 0
 	// pulls the plug, a negative one is what suits the accelerator.
 	Grace float64 `json:"grace,omitempty"`
+}
+
+// ForgetArgs says up to which offset newcomers are not shown what the console
+// printed.
+type ForgetArgs struct {
+	Before int64 `json:"before"`
 }
 
 // control does what a client asks for.
@@ -54,6 +61,13 @@ func (h *Hub) control(ctx context.Context, req console.Request) (any, error) {
 		command := map[string]string{OpPause: "stop", OpContinue: "cont"}[req.Op]
 		_, err := h.m.QMP(ctx, command, nil)
 		return nil, err
+	case OpForget:
+		var args ForgetArgs
+		if err := decodeArgs(req, &args); err != nil {
+			return nil, err
+		}
+		h.m.Serial().Forget(args.Before)
+		return nil, nil
 	case OpSize:
 		var args SizeArgs
 		if err := decodeArgs(req, &args); err != nil {

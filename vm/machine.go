@@ -51,15 +51,16 @@ type StartOptions struct {
 type Machine struct {
 	Spec Spec // as it runs, with all defaults filled in
 
-	dir    string
-	files  string // where what the guest changes lies: dir, or what is kept
-	own    bool   // dir is somebody else's
-	tee    io.Writer
-	master *os.File     // the serial port's other end
-	slave  *os.File     // kept open so that the master lives as long as we do
-	log    *console.Log // nil is none
-	ring   *console.Ring
-	qmp    *qmp
+	dir     string
+	files   string // where what the guest changes lies: dir, or what is kept
+	own     bool   // dir is somebody else's
+	tee     io.Writer
+	master  *os.File     // the serial port's other end
+	slave   *os.File     // kept open so that the master lives as long as we do
+	log     *console.Log // nil is none; written from the ring, so that no disk holds the guest up
+	logging sync.WaitGroup
+	ring    *console.Ring
+	qmp     *qmp
 
 	helpers helpers
 	cancel  context.CancelFunc
@@ -186,6 +187,7 @@ func (m *Machine) openSerial(log string) error {
 		if m.log, err = console.OpenLog(log, console.LogOptions{}); err != nil {
 			return err
 		}
+		m.logging.Go(func() { _ = m.log.Follow(context.Background(), m.ring) }) // to the ring's end
 	}
 	m.Spec.SerialPath = m.slave.Name()
 	return nil
@@ -242,9 +244,6 @@ func (m *Machine) drain() {
 		_, _ = m.ring.Write(buf[:n])
 		if m.tee != nil && n > 0 {
 			_, _ = m.tee.Write(buf[:n])
-		}
-		if m.log != nil {
-			_, _ = m.log.Write(buf[:n])
 		}
 		if err != nil {
 			_ = m.ring.Close()
@@ -355,6 +354,8 @@ func (m *Machine) release() {
 		m.master.Close()
 	}
 	if m.log != nil {
+		_ = m.ring.Close() // a machine that did not start has no drain to do so
+		m.logging.Wait()
 		m.log.Close()
 	}
 	if m.own {

@@ -13,6 +13,7 @@ import (
 	"github.com/nestos/nosa/vm"
 	"github.com/nestos/nosa/vm/ignition"
 	"github.com/nestos/nosa/workspace"
+	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/machine"
 	"github.com/nestos/nosa/workspace/proc"
 )
@@ -244,7 +245,7 @@ func (p *runPlan) setAccel(c vm.Choice) {
 
 // start makes the machine's directory and starts its hub. A machine that cannot
 // go on from its snapshot boots.
-func (p *runPlan) start(ctx context.Context, how mode) (*started, error) {
+func (p *runPlan) start(ctx context.Context, how mode) (*ownVM, error) {
 	defer p.release()
 	if err := machine.Sweep(p.vms); err != nil {
 		p.app.note("warning: " + err.Error())
@@ -269,8 +270,13 @@ func (p *runPlan) start(ctx context.Context, how mode) (*started, error) {
 	if s != nil {
 		_ = s.leash.Close()
 	}
-	p.app.note("not resumed, it boots: " + err.Error())
-	if err := snap.Discard(ctx); err != nil {
+	p.app.note("not resumed, it boots: " + event.Clean(err.Error()))
+	if refused, ok := errors.AsType[startFailed](err); ok && refused.state {
+		err = snap.Discard(ctx)
+	} else {
+		err = snap.Close()
+	}
+	if err != nil {
 		return nil, err
 	}
 	p.info.Resumed, p.req.Spec = false, cold
@@ -278,7 +284,7 @@ func (p *runPlan) start(ctx context.Context, how mode) (*started, error) {
 }
 
 // startMachine starts the machine as it is planned.
-func (p *runPlan) startMachine(ctx context.Context) (*started, error) {
+func (p *runPlan) startMachine(ctx context.Context) (*ownVM, error) {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
@@ -299,7 +305,7 @@ func (p *runPlan) startMachine(ctx context.Context) (*started, error) {
 	if err != nil {
 		return nil, errors.Join(err, leash.Close())
 	}
-	return &started{dir: m.Dir, info: e.Info, leash: leash, user: p.guestUser()}, nil
+	return &ownVM{dir: m.Dir, info: e.Info, leash: leash, user: p.guestUser()}, nil
 }
 
 // guestUser is who logs in.

@@ -20,6 +20,7 @@ type Ring struct {
 	mu     sync.Mutex
 	buf    []byte // grows up to the size, then the byte at offset o is buf[o%size]
 	end    int64  // offset behind the last byte
+	floor  int64  // offset from which on newcomers are shown what is kept
 	closed bool
 	wake   chan struct{} // closed at the next write; nil when nobody waits
 	done   chan struct{} // closed by Close; nil until somebody asks
@@ -95,11 +96,19 @@ func (r *Ring) End() int64 {
 	return r.end
 }
 
-// Start is the offset of the first byte that is still kept.
+// Start is the offset of the first byte that is still kept, and was not forgotten.
 func (r *Ring) Start() int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.end - int64(len(r.buf))
+	return max(r.end-int64(len(r.buf)), r.floor)
+}
+
+// Forget keeps what was written before an offset from those who come later, as
+// the talk of programs with each other. Who reads already is not disturbed.
+func (r *Ring) Forget(before int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.floor = max(r.floor, min(before, r.end))
 }
 
 // Read gives a copy of what was written from offset off on, and the offset from
