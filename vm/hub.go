@@ -26,6 +26,8 @@ type HubRequest struct {
 	Keep string `json:"keep,omitempty"` // as StartOptions.Keep
 	// ConsoleFile gets a copy of the console's log; absolute, "" is none.
 	ConsoleFile string `json:"console_file,omitempty"`
+	// Log bounds the console's log and its copy.
+	Log console.LogOptions `json:"log,omitzero"`
 	// Guest is the port of the guest's sshd that is forwarded; 0 is none.
 	Guest int `json:"guest,omitempty"`
 	// SSH is how to get in; Port is found when the machine runs.
@@ -68,12 +70,13 @@ type Hub struct {
 	start  time.Time
 	stop   context.CancelCauseFunc
 
-	mu      sync.Mutex // of what follows, and of the record
-	owned   bool       // the command that started it may still end it
-	reached string     // the last milestone
-	reason  string     // why the guest shut down, as QMP says
+	mu     sync.Mutex // of what follows
+	owned  bool       // the command that started it may still end it
+	reason string     // why the guest shut down, as QMP says
 
-	copied *console.Log // of HubRequest.ConsoleFile; nil is none
+	record record
+	logs   []*console.Log
+	logged sync.WaitGroup // who writes them
 
 	sizing sync.Mutex
 	sizeTo net.Conn // the host's end of SizePort; nil until it is used
@@ -89,12 +92,18 @@ func (e errStopped) Error() string { return e.why }
 func (h *Hub) Run(ctx context.Context) error {
 	ctx, h.stop = context.WithCancelCause(ctx)
 	defer h.stop(nil)
+	h.record.begin(h.Machine)
 	err := h.run(ctx)
+	h.record.end()
 	why := h.why(ctx, err)
 	if _, ok := errors.AsType[errStopped](err); ok {
 		err = nil
 	}
-	return errors.Join(err, h.Machine.End(h.Now(), why))
+	failed := h.Machine.End(h.Now(), why)
+	if failed != nil { // on a full disk the first try has made room for the record
+		failed = h.Machine.End(h.Now(), why)
+	}
+	return errors.Join(err, failed)
 }
 
 func (h *Hub) run(ctx context.Context) (err error) {
@@ -125,37 +134,36 @@ func (h *Hub) run(ctx context.Context) (err error) {
 	}
 	defer func() {
 		_ = h.m.Stop()
-		if h.copied != nil {
-			_ = h.copied.Close()
-		}
+		h.logged.Wait()
 	}()
-	if err := h.record(ctx, req); err != nil {
+	if err := h.describe(ctx, req); err != nil {
 		return err
 	}
 	return h.serve(ctx, answer)
 }
 
 // launch starts QEMU.
-func (h *Hub) launch(ctx context.Context, req HubRequest) (err error) {
-	watch := milestone.New(func() time.Duration { return h.Now().Sub(h.start) }, h.milestone)
-	var tee io.Writer = watch
-	if req.ConsoleFile != "" {
-		file, err := console.OpenLog(req.ConsoleFile, console.LogOptions{})
-		if err != nil {
-			return fmt.Errorf("copying the console to a file: %w", err)
-		}
-		h.copied, tee = file, io.MultiWriter(watch, file)
+func (h *Hub) launch(ctx context.Context, req HubRequest) error {
+	if err := h.openLogs(req); err != nil {
+		return err
 	}
 	m, err := Start(ctx, req.Spec, StartOptions{
-		Own: h.Machine.Dir, Keep: req.Keep, Log: filepath.Join(h.Machine.Dir, "console.log"),
-		Tee: tee, Event: h.qmp, Line: h.Line,
+		Own: h.Machine.Dir, Keep: req.Keep, Event: h.qmp, Line: h.Line,
+		Tee: milestone.New(func() time.Duration { return h.Now().Sub(h.start) }, h.milestone),
 	})
+	if err != nil {
+		for _, log := range h.logs {
+			_ = log.Close()
+		}
+		return err
+	}
 	h.m = m
-	return err
+	h.writeLogs()
+	return nil
 }
 
-// record says in vm.json what runs.
-func (h *Hub) record(ctx context.Context, req HubRequest) error {
+// describe says in vm.json what runs.
+func (h *Hub) describe(ctx context.Context, req HubRequest) error {
 	ssh := req.SSH
 	if req.Guest > 0 {
 		port, err := h.m.ForwardedPort(ctx, req.Guest)
@@ -164,9 +172,7 @@ func (h *Hub) record(ctx context.Context, req HubRequest) error {
 		}
 		ssh.Port = port
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.Machine.Update(func(i *machine.Info) {
+	return h.record.change(func(i *machine.Info) {
 		i.State = machine.Running
 		i.Arch, i.Firmware, i.Accel = string(h.m.Spec.Arch), string(h.m.Spec.Firmware), string(h.m.Spec.Accel)
 		i.CPUs, i.MemoryMiB = h.m.Spec.CPUs, h.m.Spec.MemoryMiB
@@ -187,7 +193,7 @@ func (h *Hub) serve(ctx context.Context, answer func(error)) error {
 	h.mu.Lock()
 	h.server = &console.Server{
 		Ring: h.m.Serial(), Input: h.m, Control: h.control,
-		Farewell: func(context.Context) any { return HubEnd{Why: h.why(ctx, nil)} },
+		Farewell: func(context.Context) any { return h.farewell(ctx) },
 	}
 	h.mu.Unlock()
 	done := make(chan error, 1)
@@ -213,7 +219,14 @@ func (h *Hub) serve(ctx context.Context, answer func(error)) error {
 
 // HubEnd is what viewers get when the machine has ended (console.Client.End).
 type HubEnd struct {
-	Why string `json:"why"`
+	Why    string `json:"why"`
+	Failed bool   `json:"failed,omitempty"` // neither the guest nor anybody wanted it
+}
+
+// farewell is asked when the serial port is read to its end: QEMU is gone.
+func (h *Hub) farewell(ctx context.Context) HubEnd {
+	<-h.m.Exited()
+	return HubEnd{Why: h.why(ctx, h.m.err), Failed: ctx.Err() == nil && h.m.err != nil}
 }
 
 // leash ends the machine when the command that started it is gone.
@@ -228,70 +241,6 @@ func (h *Hub) leash() {
 	if owned {
 		h.stop(errStopped{"the command that started it ended"})
 	}
-}
-
-// milestone notes what the guest has come to.
-func (h *Hub) milestone(ms milestone.Milestone) {
-	e := event.Event{
-		V: event.Version, Time: h.Now().UTC(), Kind: event.Milestone, Step: string(ms.Kind),
-		Text: event.Clean(ms.Line), Title: event.Clean(ms.Unit), MS: ms.At.Milliseconds(), Done: int64(ms.Boot),
-	}
-	h.tell(e)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.reached == e.Step {
-		return
-	}
-	h.reached = e.Step
-	_ = h.Machine.Update(func(i *machine.Info) { i.Reached = h.reached }) // the journal has it too
-}
-
-// tell writes an event to the journal and to all viewers.
-func (h *Hub) tell(e event.Event) {
-	h.events.Emit(e)
-	h.mu.Lock()
-	server := h.server
-	h.mu.Unlock()
-	if server != nil {
-		server.Publish(e)
-	}
-}
-
-// qmp takes QEMU's events; see qapi/run-state.json of QEMU. It runs on QMP's
-// reader, so what takes longer is done elsewhere.
-func (h *Hub) qmp(name string, data json.RawMessage) {
-	switch name {
-	case "STOP", "RESUME":
-		state := machine.Running
-		if name == "STOP" {
-			state = machine.Paused
-		}
-		h.mu.Lock()
-		_ = h.Machine.Update(func(i *machine.Info) {
-			if i.State != machine.Starting {
-				i.State = state
-			}
-		})
-		h.mu.Unlock()
-	case "SHUTDOWN":
-		var what struct {
-			Guest  bool   `json:"guest"`
-			Reason string `json:"reason"`
-		}
-		_ = json.Unmarshal(data, &what)
-		h.mu.Lock()
-		if what.Guest {
-			h.reason = "the guest powered off"
-			if what.Reason == "guest-panic" {
-				h.reason = "the guest panicked"
-			}
-		}
-		h.mu.Unlock()
-	case "RESET", "GUEST_PANICKED", "POWERDOWN":
-	default:
-		return
-	}
-	h.tell(event.Event{V: event.Version, Time: h.Now().UTC(), Kind: event.Log, Level: event.Info, Text: name})
 }
 
 // why says in words how the machine ended.

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/nestos/nosa/vm/console"
+	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/machine"
+	"github.com/nestos/nosa/workspace/proc"
 )
 
 // The operations that a hub does for its clients (console.Request.Op).
@@ -41,11 +43,9 @@ type ForgetArgs struct {
 func (h *Hub) control(ctx context.Context, req console.Request) (any, error) {
 	switch req.Op {
 	case OpInfo:
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		e, err := machine.Look(h.Machine.Dir)
-		e.Console = h.m.Serial().End()
-		return e.Info, err
+		info, err := h.record.info()
+		info.Console = h.m.Serial().End()
+		return info, err
 	case OpStop:
 		var args StopArgs
 		if err := decodeArgs(req, &args); err != nil {
@@ -53,14 +53,12 @@ func (h *Hub) control(ctx context.Context, req console.Request) (any, error) {
 		}
 		return nil, h.stopGuest(context.WithoutCancel(ctx), args) // also when who asked has hung up
 	case OpReset:
-		return nil, h.m.Reset(ctx)
+		return nil, h.ask(ctx, "system_reset", nil)
 	case OpBreak:
-		_, err := h.m.QMP(ctx, "chardev-send-break", map[string]string{"id": "serial0"})
-		return nil, err
+		return nil, h.ask(ctx, "chardev-send-break", map[string]string{"id": "serial0"})
 	case OpPause, OpContinue:
 		command := map[string]string{OpPause: "stop", OpContinue: "cont"}[req.Op]
-		_, err := h.m.QMP(ctx, command, nil)
-		return nil, err
+		return nil, errors.Join(h.ask(ctx, command, nil), h.record.flush())
 	case OpForget:
 		var args ForgetArgs
 		if err := decodeArgs(req, &args); err != nil {
@@ -75,10 +73,7 @@ func (h *Hub) control(ctx context.Context, req console.Request) (any, error) {
 		}
 		return nil, h.resize(ctx, args)
 	case OpDisown:
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		h.owned = false
-		return nil, h.Machine.Update(func(i *machine.Info) { i.Detached = true })
+		return nil, h.disown()
 	}
 	return nil, fmt.Errorf("operation %q: not known to this hub", req.Op)
 }
@@ -93,6 +88,26 @@ func decodeArgs(req console.Request, into any) error {
 	return nil
 }
 
+// answerWithin is how long QEMU may take to answer. It does so at once, unless it
+// is stopped or its host is.
+const answerWithin = 10 * time.Second
+
+// ask asks QEMU for something.
+func (h *Hub) ask(ctx context.Context, command string, args any) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerWithin, fmt.Errorf("%s: QEMU does not answer", command))
+	defer cancel()
+	_, err := h.m.QMP(ctx, command, args)
+	return err
+}
+
+// disown lets the machine live on without the command that started it.
+func (h *Hub) disown() error {
+	h.mu.Lock()
+	h.owned = false
+	h.mu.Unlock()
+	return h.record.change(func(i *machine.Info) { i.Detached = true })
+}
+
 // stopGuest presses the power button and pulls the plug if the guest is not off in time.
 func (h *Hub) stopGuest(ctx context.Context, args StopArgs) error {
 	why := "stopped"
@@ -103,21 +118,23 @@ func (h *Hub) stopGuest(ctx context.Context, args StopArgs) error {
 		args.Grace = powerOffWithin(h.m.Spec.Accel).Seconds()
 	}
 	if args.Grace > 0 {
-		if err := h.m.PowerDown(ctx); err != nil {
-			return err
+		within := time.Duration(args.Grace * float64(time.Second))
+		why += ", the guest did not power off"
+		if err := h.ask(ctx, "system_powerdown", nil); err != nil {
+			within = 0
+			why += ": " + event.Clean(err.Error())
 		}
 		select {
 		case <-h.m.Exited():
 			return nil
-		case <-time.After(time.Duration(args.Grace * float64(time.Second))):
-			why += ", the guest did not power off"
+		case <-time.After(within):
 		}
 	}
 	h.stop(errStopped{why})
 	select {
 	case <-h.m.Exited():
 		return nil
-	case <-time.After(2 * StopGrace):
+	case <-time.After(StopGrace + proc.Grace + answerWithin):
 		return errors.New("stopping: QEMU does not end")
 	}
 }
