@@ -173,12 +173,13 @@ func Inspect(ctx context.Context, r Runner, now func() time.Time) (Report, error
 			return s.RunWithin(ctx, s.c.Pace.Settle, script)
 		}
 	}
-	asked := now()
+	when := span{asked: now()}
 	out, err := run(ctx, inspection(mark))
 	if err != nil {
 		return Report{}, fmt.Errorf("inspecting the guest: %w", err)
 	}
-	report, err := parseReport(mark, out.Stdout, asked)
+	when.answered = now()
+	report, err := parseReport(mark, out.Stdout, when)
 	if err != nil {
 		return Report{}, fmt.Errorf("inspecting the guest: %w (status %d: %s)", err, out.Code, cut(trimmed(out.Stderr), maxText))
 	}

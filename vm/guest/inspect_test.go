@@ -29,7 +29,7 @@ func readFile(t *testing.T, name string) string {
 
 // The answer of a real guest, an ostree system with a failed unit.
 func TestParseReport(t *testing.T) {
-	r, err := parseReport(recorded, readFile(t, "guest.txt"), time.Unix(1795408000, 0))
+	r, err := parseReport(recorded, readFile(t, "guest.txt"), span{time.Unix(1795408000, 0), time.Unix(1795408100, 0)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestParseReport(t *testing.T) {
 
 func TestParseRPMOSTree(t *testing.T) {
 	text := "\n" + recorded + " rpm-ostree\n" + readFile(t, "rpm-ostree.json") + "\n" + recorded + " rpm-ostree 0\n"
-	r, err := parseReport(recorded, text, time.Now())
+	r, err := parseReport(recorded, text, span{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func FuzzParseReport(f *testing.F) {
 	f.Add("\n" + recorded + " sockets\ntcp LISTEN 0 0 :99999999999 x users:((\"\x1b]0;\n" + recorded + " sockets 0\n" + recorded + " links\n2: x\n")
 	f.Add("\n" + recorded + " units\nId=\xff\xfe\x9b\nNRestarts=-5\n\n" + recorded + " units -1\n" + recorded + " boot\nFinishTimestampMonotonic=9223372036854775807\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		r, err := parseReport(recorded, text, time.Unix(0, 0))
+		r, err := parseReport(recorded, text, span{})
 		if err != nil {
 			return
 		}

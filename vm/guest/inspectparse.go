@@ -17,20 +17,34 @@ const (
 	maxJournal  = 8  // lines of a unit
 )
 
+// span is when a guest was asked and when it had answered.
+type span struct{ asked, answered time.Time }
+
+// skew is by how many seconds a clock that showed t in the meantime is ahead.
+func (s span) skew(t int64) int64 {
+	switch {
+	case t < s.asked.Unix():
+		return t - s.asked.Unix()
+	case t > s.answered.Unix():
+		return t - s.answered.Unix()
+	}
+	return 0
+}
+
 // parseReport makes a report of a guest's answer. No answer is an error, a wrong
 // one is not: what can be read is.
-func parseReport(mark, text string, asked time.Time) (Report, error) {
+func parseReport(mark, text string, when span) (Report, error) {
 	found := parts(mark, text)
 	if len(found) == 0 {
 		return Report{}, errNoAnswer
 	}
 	r := Report{
-		V: ReportVersion, Time: asked.UTC(), Unknown: map[string]string{},
+		V: ReportVersion, Time: when.asked.UTC(), Unknown: map[string]string{},
 		Failed: []FailedUnit{}, Deployments: []Deployment{}, Packages: Packages{Differences: []PackageDifference{}},
 		Filesystems: []Filesystem{}, Sockets: []Socket{}, Network: Network{Interfaces: []Interface{}},
 		Boot: BootTime{Units: []UnitTime{}},
 	}
-	r.Host = parseHost(found[partSystem].text, asked)
+	r.Host = parseHost(found[partSystem].text, when)
 	r.State = clip(strings.TrimSpace(found[partState].text))
 	r.Jobs = parseJobs(found[partJobs].text)
 	r.Failed = append(r.Failed, parseFailed(found[partUnits].text, found[partJournal].text)...)
@@ -106,7 +120,7 @@ func amount(text string) int64 {
 	return n
 }
 
-func parseHost(text string, asked time.Time) Host {
+func parseHost(text string, when span) Host {
 	h := Host{Args: []string{}, SELinux: "disabled"}
 	for _, line := range lines(text, maxItems) {
 		key, value, _ := strings.Cut(line, " ")
@@ -136,7 +150,7 @@ func parseHost(text string, asked time.Time) Host {
 			h.Args = firstWords(value, maxItems)
 		case "time":
 			if t := amount(value); t > 0 {
-				h.ClockSkew = t - asked.Unix()
+				h.ClockSkew = when.skew(t)
 			}
 		case "MemTotal":
 			h.MemoryKiB = amount(strings.TrimSuffix(value, "kB"))
