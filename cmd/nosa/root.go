@@ -64,6 +64,7 @@ nosa check.`,
 	root.AddCommand(newShellCommand(a), newBlameCommand(a))
 	root.AddCommand(newRunCommand(a), newConsoleCommand(a), newVMsCommand(a))
 	root.AddCommand(newVMCommands(a)...)
+	root.AddCommand(newSSHCommand(a), newCopyCommand(a), newInspectCommand(a))
 	root.SetHelpCommandGroupID(groupLook)
 	root.SetCompletionCommandGroupID(groupLook)
 	root.InitDefaultCompletionCmd()
