@@ -96,6 +96,7 @@ install() {
     for name in config grow stateroot stateroot-dirs; do
         unit_for ignition-diskful.target requires "$moddir/nestos-ignition-$name.service"
     done
+    inst_simple "$moddir/applied.conf" "$systemdsystemunitdir/ignition-files.service.d/applied.conf"
     unit_for emergency.target wants "$moddir/nestos-ignition-report.service"
     list_programs "$ignition"
 }
