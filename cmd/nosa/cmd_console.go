@@ -67,9 +67,8 @@ func (a *app) attach(ctx context.Context, e machine.Entry, at attachment) (seria
 	}
 	switch end {
 	case serial.Quit:
-		stopping := context.WithoutCancel(ctx)
-		if err := client.Do(stopping, serialRequest(vm.OpStop, vm.StopArgs{By: userName()}), nil); err != nil {
-			return end, fmt.Errorf("ending machine %s: %w", e.ID, err)
+		if err := a.endMachine(ctx, e.ID, client); err != nil {
+			return end, err
 		}
 		a.note(fmt.Sprintf("machine %s ended", e.ID))
 	case serial.GuestGone:
@@ -87,6 +86,9 @@ func (a *app) sayEnd(e machine.Entry, client *serial.Client) error {
 	}
 	if err != nil || how.Why == "" {
 		return fmt.Errorf("machine %s is gone: its hub or QEMU was killed", e.ID)
+	}
+	if how.Failed {
+		return fmt.Errorf("machine %s ended: %s", e.ID, how.Why)
 	}
 	a.note(fmt.Sprintf("machine %s ended: %s", e.ID, how.Why))
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -156,34 +157,49 @@ func (a *app) vmsDir() (string, error) {
 	if err == nil {
 		return ws.VMsDir(), nil
 	}
-	dir, none := looseDir()
-	if none != nil {
-		return "", errors.Join(err, none)
-	}
-	if _, err2 := os.Stat(dir); err2 != nil {
+	dir := filepath.Join(looseBase(), "nosa", "vms")
+	if _, none := os.Stat(dir); none != nil {
 		return "", err
+	}
+	return dir, ownDir(looseBase())
+}
+
+// looseBase is the user's own directory for what goes away with the host's boot.
+func looseBase() string {
+	if base := os.Getenv("XDG_RUNTIME_DIR"); base != "" {
+		return base
+	}
+	return filepath.Join(os.TempDir(), fmt.Sprintf("nosa-%d", os.Getuid()))
+}
+
+// looseDir makes the place where machines live that belong to no workspace.
+func looseDir() (string, error) {
+	base := looseBase()
+	err := os.Mkdir(base, 0o700)
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		err = ownDir(base)
+	}
+	dir := filepath.Join(base, "nosa", "vms")
+	if err == nil {
+		err = os.MkdirAll(dir, 0o700)
+	}
+	if err != nil {
+		return "", fmt.Errorf("a place for machines: %w", err)
 	}
 	return dir, nil
 }
 
-// looseDir is where machines live that belong to no workspace.
-func looseDir() (string, error) {
-	base := os.Getenv("XDG_RUNTIME_DIR")
-	if base == "" {
-		base = filepath.Join(os.TempDir(), fmt.Sprintf("nosa-%d", os.Getuid()))
-	}
-	dir := filepath.Join(base, "nosa", "vms")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("a place for machines: %w", err)
-	}
+// ownDir refuses a directory, as one in /tmp, that another user made or can
+// write to: keys lie below it.
+func ownDir(dir string) error {
 	var st unix.Stat_t
-	if err := unix.Lstat(base, &st); err != nil {
-		return "", fmt.Errorf("a place for machines: %s: %w", base, err)
+	if err := unix.Lstat(dir, &st); err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
 	}
 	if int(st.Uid) != os.Getuid() || st.Mode&(unix.S_IFMT|0o022) != unix.S_IFDIR {
-		return "", fmt.Errorf("a place for machines: %s belongs to another user or can be written to by others", base)
+		return fmt.Errorf("%s belongs to another user or can be written to by others", dir)
 	}
-	return dir, nil
+	return nil
 }
 
 // note tells a person something beside the result.

@@ -38,6 +38,7 @@ func (a *app) listVMs(all bool) error {
 	if err != nil {
 		return err
 	}
+	_ = machine.Sweep(vms) // what is not ours to remove is its owner's
 	list, err := machine.List(vms)
 	if err != nil {
 		return err
@@ -118,6 +119,9 @@ func newVMCommand(a *app, c vmCommand) *cobra.Command {
 	}
 }
 
+// stopSlow is when a person is told what a stop waits for.
+const stopSlow = 3 * time.Second
+
 // newVMCommands are the commands that do one thing to a machine.
 func newVMCommands(a *app) []*cobra.Command {
 	var force bool
@@ -135,6 +139,8 @@ disk; it can be left out when only one machine runs.`,
 			case grace > 0:
 				args.Grace = grace.Seconds()
 			}
+			slow := time.AfterFunc(stopSlow, func() { a.note("waiting for the guest to power off; --force does not") })
+			defer slow.Stop()
 			return c.Do(ctx, serialRequest(vm.OpStop, args), nil)
 		},
 	})

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/nestos/nosa/vm"
 	"github.com/nestos/nosa/workspace/event"
@@ -48,16 +49,19 @@ type startFailed struct {
 func (e startFailed) Error() string { return e.text }
 
 // hub is the process that owns the machine in dir.
-func (a *app) hub(ctx context.Context, dir string) int {
+func (a *app) hub(told context.Context, dir string) int {
 	for fd := hubLock; fd <= hubLeash; fd++ {
 		syscall.CloseOnExec(fd)
 	}
+	ctx, stop := context.WithCancelCause(context.WithoutCancel(told))
+	defer stop(nil)
+	defer context.AfterFunc(told, func() { stop(errHubTold) })()
 	ready := os.NewFile(hubReady, "ready")
 	h := vm.Hub{
 		Machine: machine.Adopt(dir, os.NewFile(hubLock, "lock")),
 		Leash:   os.NewFile(hubLeash, "leash"),
 		Now:     a.now,
-		Line:    func(text string) { fmt.Fprintln(a.stderr, event.Clean(text)) },
+		Line:    boundedLines(a.stderr, maxHubLog),
 		Ready: func(err error) {
 			var answer hubAnswer
 			if err != nil {
@@ -74,10 +78,57 @@ func (a *app) hub(ctx context.Context, dir string) int {
 	return exitOK
 }
 
+// errHubTold is a hub that got a signal.
+var errHubTold = errors.New("a signal told its hub to end")
+
+// maxHubLog bounds in bytes what a guest can make QEMU write to hub.log.
+const maxHubLog = 1 << 20
+
+// boundedLines writes lines until limit bytes are written.
+func boundedLines(w io.Writer, limit int) func(text string) {
+	return func(text string) {
+		if limit <= 0 {
+			return
+		}
+		n, _ := fmt.Fprintln(w, event.Clean(text))
+		if limit -= n; limit <= 0 {
+			fmt.Fprintln(w, "nosa: QEMU says too much; the rest is left out")
+		}
+	}
+}
+
+// hubProcess is a hub that this process started.
+type hubProcess struct {
+	leash *os.File
+	kill  func() error
+	gone  chan struct{}
+	again <-chan os.Signal
+}
+
+// Close lets go of the machine: it ends, unless the hub was told to disown it.
+func (p *hubProcess) Close() error { return p.leash.Close() }
+
+// hubEndsWithin is how long a hub may take that was let go of: QEMU has its own
+// time to end before it is killed.
+const hubEndsWithin = 20 * time.Second
+
+// end lets go of the machine and returns when nothing of it runs any more.
+func (p *hubProcess) end() error {
+	err := p.leash.Close()
+	select {
+	case <-p.gone:
+		return err
+	case <-p.again: // a second Ctrl-C
+	case <-time.After(hubEndsWithin): // it is stopped
+	}
+	err = errors.Join(err, p.kill()) // QEMU dies with it
+	<-p.gone
+	return err
+}
+
 // startHub starts the hub of a machine in a session of its own and waits until
-// the machine runs. Closing the leash lets go of the machine: it ends, unless
-// the hub was told to disown it.
-func (a *app) startHub(ctx context.Context, m *machine.Machine) (leash io.Closer, err error) {
+// the machine runs. On an error nothing of it runs any more.
+func (a *app) startHub(ctx context.Context, m *machine.Machine) (*hubProcess, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("finding nosa's own executable: %w", err)
@@ -99,6 +150,7 @@ func (a *app) startHub(ctx context.Context, m *machine.Machine) (leash io.Closer
 	}
 	cmd := exec.Command(self, hubCommand, m.Dir) //nolint:noctx // it lives on; the leash ends it
 	cmd.Stdout, cmd.Stderr = log, log            // a panic must not be lost
+	cmd.Dir = m.Dir                              // the caller's can be unmounted
 	cmd.ExtraFiles = []*os.File{m.LockFile(), ready, held}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = cmd.Start()
@@ -108,13 +160,22 @@ func (a *app) startHub(ctx context.Context, m *machine.Machine) (leash io.Closer
 		hold.Close()
 		return nil, fmt.Errorf("starting the machine: %w", err)
 	}
-	go func() { _ = cmd.Wait() }()
+	p := &hubProcess{leash: hold, kill: cmd.Process.Kill, gone: make(chan struct{}), again: a.again}
+	go func() {
+		defer close(p.gone)
+		_ = cmd.Wait()
+	}()
+	slow := time.AfterFunc(hubSlow, func() { a.note("the machine's hub has not started it yet; still waiting") })
+	defer slow.Stop()
 	if err := awaitHub(ctx, answer, log.Name()); err != nil {
-		hold.Close()
-		return nil, err
+		return nil, errors.Join(err, p.end())
 	}
-	return hold, nil
+	return p, nil
 }
+
+// hubSlow is when a person is told that a machine takes long to start: an image
+// may be large, a process may be stopped.
+const hubSlow = 20 * time.Second
 
 // awaitHub reads the hub's answer.
 func awaitHub(ctx context.Context, answer *os.File, log string) error {

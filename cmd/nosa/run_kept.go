@@ -115,12 +115,25 @@ func (k *keptDisk) write() error {
 }
 
 // sameAs refuses to go on with a kept disk as a change of something else.
-func (k *keptDisk) sameAs(o runOptions, asked bool) error {
-	if asked && (o.build != k.Build && o.build != "latest" || o.image != "" && o.image != k.Image) {
-		return hinted{fmt.Errorf("%s keeps the changes to %s", filepath.Base(k.dir), k.Image), "another name for --keep, or remove " + k.dir}
+func (p *runPlan) sameAs(k *keptDisk) error {
+	o, anew := p.o, "another name for --keep, or remove "+k.dir
+	build, image := k.Build, k.Image
+	var err error
+	if o.build != "latest" {
+		build, err = p.ws.Resolve(o.build, string(k.Arch))
 	}
-	if o.ignition != "" || o.butane != "" {
-		return hinted{fmt.Errorf("%s has had its first boot: a config for that comes too late", filepath.Base(k.dir)), "another name for --keep, or remove " + k.dir}
+	if o.image != "" && err == nil {
+		image, err = filepath.Abs(o.image)
+	}
+	switch {
+	case err != nil:
+		return err
+	case build != k.Build || image != k.Image:
+		return hinted{fmt.Errorf("%s keeps the changes to %s", o.keep, k.Image), anew}
+	case o.ignition != "" || o.butane != "" || o.addIgnition != nil || o.injectIgnition:
+		return hinted{fmt.Errorf("%s has had its first boot: a config for that comes too late", o.keep), anew}
+	case o.kargs != nil || o.firstbootKargs != nil:
+		return hinted{fmt.Errorf("%s has had its first boot: kernel arguments are its own now", o.keep), anew}
 	}
 	return nil
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nestos/nosa/vm"
+	serial "github.com/nestos/nosa/vm/console"
+	"github.com/nestos/nosa/workspace/event"
 )
 
 // runOptions are the flags of nosa run: those of the original, and ours.
@@ -182,6 +184,19 @@ func (o *runOptions) firstDisk() (vm.Disk, error) {
 		}
 	}
 	return d, nil
+}
+
+// consoleLimit reads how much of what a console prints is kept, a quarter of it
+// from the beginning; "" is the usual.
+func consoleLimit(text string) (serial.LogOptions, error) {
+	if text == "" {
+		return serial.LogOptions{}, nil
+	}
+	n, err := event.ParseBytes(text)
+	if err != nil || n < 4 {
+		return serial.LogOptions{}, usageError{fmt.Errorf("NOSA_CONSOLE_LIMIT %q: want a size such as 64M", text)}
+	}
+	return serial.LogOptions{Head: int64(n) / 4, Tail: int64(n) - int64(n)/4}, nil
 }
 
 // binds reads --bind-ro and --bind-rw.

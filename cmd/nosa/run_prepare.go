@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -109,7 +108,7 @@ func (p *runPlan) findImage(ctx context.Context) error {
 // goOn takes the image that the kept disk is a change of.
 func (p *runPlan) goOn(ctx context.Context, disk *vm.Disk) error {
 	k := p.kept
-	if err := k.sameAs(p.o, p.o.build != "latest" || p.o.image != ""); err != nil {
+	if err := p.sameAs(k); err != nil {
 		return err
 	}
 	if k.Build != "" { // one that was unpacked into the cache may have gone from there
@@ -298,7 +297,9 @@ func (p *runPlan) startMachine(ctx context.Context) (*ownVM, error) {
 	defer func() { _ = m.Close() }() // the hub has the lock too
 	leash, err := p.launch(ctx, m)
 	if err != nil {
-		_ = m.End(p.app.now(), err.Error())
+		if e, look := machine.Look(m.Dir); look != nil || e.Ended == nil { // its hub may have said why
+			_ = m.End(p.app.now(), err.Error())
+		}
 		return nil, err
 	}
 	e, err := machine.Look(m.Dir)
@@ -312,11 +313,14 @@ func (p *runPlan) startMachine(ctx context.Context) (*ownVM, error) {
 func (p *runPlan) guestUser() string { return runGuestUser }
 
 // launch makes the machine's files and starts the hub.
-func (p *runPlan) launch(ctx context.Context, m *machine.Machine) (leash io.Closer, err error) {
+func (p *runPlan) launch(ctx context.Context, m *machine.Machine) (hub *hubProcess, err error) {
 	if err := p.access(ctx, m.Dir); err != nil {
 		return nil, err
 	}
 	if err := p.firstBoot(m.Dir); err != nil {
+		return nil, err
+	}
+	if p.req.Log, err = consoleLimit(os.Getenv("NOSA_CONSOLE_LIMIT")); err != nil {
 		return nil, err
 	}
 	if p.o.consoleToFile != "" {
@@ -327,15 +331,15 @@ func (p *runPlan) launch(ctx context.Context, m *machine.Machine) (leash io.Clos
 	if err := vm.WriteHubRequest(m.Dir, p.req); err != nil {
 		return nil, err
 	}
-	if leash, err = p.app.startHub(ctx, m); err != nil || p.kept == nil || p.kept.again {
-		return leash, err
+	if hub, err = p.app.startHub(ctx, m); err != nil || p.kept == nil || p.kept.again {
+		return hub, err
 	}
 	k := p.kept
 	k.Build, k.Artifact, k.Image, k.Arch, k.Firmware = p.info.Build, p.info.Artifact, p.info.Image, p.req.Spec.Arch, p.req.Spec.Firmware
 	if err := k.write(); err != nil {
-		return nil, errors.Join(err, leash.Close())
+		return nil, errors.Join(err, hub.end())
 	}
-	return leash, nil
+	return hub, nil
 }
 
 // firstBoot makes what the first boot reads: the Ignition config.

@@ -46,7 +46,7 @@ func (a *app) runShellIn(ctx context.Context, s *ownVM, o runOptions) error {
 	}
 	end, err := session.Run(ctx)
 	line.clear()
-	stopErr := a.endMachine(ctx, s, client)
+	stopErr := a.endMachine(ctx, s.info.ID, client)
 	switch {
 	case err != nil:
 		return a.explainBoot(s, err)
@@ -58,21 +58,26 @@ func (a *app) runShellIn(ctx context.Context, s *ownVM, o runOptions) error {
 	return stopErr
 }
 
-// endMachine ends the machine that this command started.
-func (a *app) endMachine(ctx context.Context, s *ownVM, client *serial.Client) error {
+// endWithin is how long a hub may take to pull a machine's plug.
+const endWithin = 30 * time.Second
+
+// endMachine pulls the plug of a machine.
+func (a *app) endMachine(ctx context.Context, id machine.ID, client *serial.Client) error {
 	select {
 	case <-client.Done():
 		return nil
 	default:
 	}
-	err := client.Do(context.WithoutCancel(ctx), serialRequest(vm.OpStop, vm.StopArgs{By: userName()}), nil)
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), endWithin, errors.New("its hub does not answer"))
+	defer cancel()
+	err := client.Do(ctx, serialRequest(vm.OpStop, vm.StopArgs{By: userName()}), nil)
 	select {
 	case <-client.Done(): // gone is gone
 		return nil
 	default:
 	}
 	if err != nil {
-		return fmt.Errorf("ending machine %s: %w", s.info.ID, err)
+		return fmt.Errorf("ending machine %s: %w", id, err)
 	}
 	return nil
 }
