@@ -31,7 +31,7 @@ const chunkSize = 1024
 //	f       forget the script                  → ack 0
 //	xN SHA  decode, compare, run the script    → rc N STATUS STDERR-BYTES | bad N
 //	pFILE   print stdout (o) or stderr (e)     → sum SHA, data lines, end
-//	qWORD   give the terminal back, run WORD   → gone
+//	qWORDS  give the terminal back, run WORDS  → gone
 //
 // No exclamation mark may be in it: bash expands history within double quotes.
 const loop = `d=/run/nosa-check-$$; [ -w /run ] || d=${TMPDIR:-/tmp}/nosa-check-$$; rm -rf $d; mkdir -p $d; m='` + mark + `'; q=exit; ` +

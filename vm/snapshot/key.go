@@ -104,11 +104,11 @@ func Key(spec vm.Spec, o Origin) (string, error) {
 	}
 	text, err := json.Marshal(struct {
 		Format int
-		Renew  string // the guest listens for a script of this version
+		Agent  string
 		Origin Origin
 		Args   []string
 		Spec   vm.Spec // also what is not in the command line
-	}{format, renewScript, o, args, spec})
+	}{format, agent, o, args, spec})
 	if err != nil {
 		return "", fmt.Errorf("key of a snapshot: %w", err)
 	}

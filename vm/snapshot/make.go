@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ type MakeOptions struct {
 // Make boots the machine, brings it to its prompt, saves it and keeps the
 // result under its key; it takes a boot's time. One that is there already is
 // left alone, and one that another process is making is waited for. A guest that
-// cannot be saved is remembered for a week: until then the same error comes at
+// cannot be saved is remembered for a day: until then the same error comes at
 // once.
 func (s Store) Make(ctx context.Context, o MakeOptions) error {
 	if why := Unfit(o.Spec); why != "" {
@@ -52,7 +53,7 @@ func (s Store) Make(ctx context.Context, o MakeOptions) error {
 	if err != nil {
 		return fmt.Errorf("making a snapshot: %w", err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	if err := l.Lock(ctx, lock.Exclusive, lockByte); err != nil {
 		return fmt.Errorf("making a snapshot: %w", err)
 	}
@@ -69,10 +70,23 @@ func (s Store) Make(ctx context.Context, o MakeOptions) error {
 	if err == nil {
 		return nil
 	}
-	if _, ok := errors.AsType[*guest.BootError](err); ok && ctx.Err() == nil {
+	if ctx.Err() == nil && unsuited(err) {
 		_ = os.WriteFile(s.path(key)+whySuffix, []byte(err.Error()+"\n"), 0o600)
 	}
 	return errors.Join(fmt.Errorf("making a snapshot: %w", err), s.drop(key))
+}
+
+// unfitGuest is a guest that has booted and cannot be saved.
+type unfitGuest struct{ error }
+
+// unsuited says whether the same is to be expected of the next attempt: not of a
+// guest that was only slow, as on a busy host.
+func unsuited(err error) bool {
+	if _, ok := errors.AsType[unfitGuest](err); ok {
+		return true
+	}
+	trouble, ok := errors.AsType[*guest.BootError](err)
+	return ok && trouble.Trouble != guest.Timeout && trouble.Trouble != guest.Silence && trouble.Trouble != guest.Exit
 }
 
 // make does the work under the lock: everything in a hidden directory, which is
@@ -84,9 +98,6 @@ func (s Store) make(ctx context.Context, key string, o MakeOptions) error {
 		return err
 	}
 	info := Info{V: format, Key: key, Created: o.Now, Image: o.Origin.Image, QEMU: strings.SplitN(o.Origin.Host, "\n", 2)[0]}
-	if o.Become != "" {
-		info.Leave = "exit"
-	}
 	save := o.save
 	if save == nil {
 		save = o.boot
@@ -155,7 +166,7 @@ func (o MakeOptions) boot(ctx context.Context, dir string, spec vm.Spec, info *I
 	if err != nil {
 		return err
 	}
-	defer m.Stop()
+	defer func() { _ = m.Stop() }()
 	pace := o.Pace
 	if pace == (guest.Pace{}) {
 		pace = guest.PaceOf(m.Spec.Accel)
@@ -199,15 +210,37 @@ func (o MakeOptions) ready(ctx context.Context, c *guest.Console, arch vm.Arch) 
 	}
 	// Degraded has failed units, as it would after a boot.
 	if got := strings.TrimSpace(out.Stdout); got != "running" && got != "degraded" {
-		return fmt.Errorf("the system did not come up: systemctl is-system-running says %q", got)
+		return unfitGuest{fmt.Errorf("the system did not come up: systemctl is-system-running says %q", got)}
 	}
-	// What a fork will do is done once: its programs are in memory then, and what
-	// does not work in this guest is known.
-	if _, err := (&renewal{shell: sh, arch: arch}).run(ctx); err != nil {
-		return fmt.Errorf("renewing: %w", err)
+	if out, err = sh.Run(ctx, install(arch)); err != nil {
+		return err
 	}
-	_, err = sh.Run(ctx, "sync")
+	if out.Code != 0 {
+		return unfitGuest{fmt.Errorf("leaving a program in the guest: %s", strings.TrimSpace(out.Stderr))}
+	}
+	command := "sh " + agentDir + "/agent"
+	if o.Become != "" {
+		command = "exec " + command // the shell below is the user's
+	}
+	if err := sh.Leave(ctx, command); err != nil {
+		return err
+	}
+	if _, err := c.Expect(ctx, "the agent in the guest", c.Pace.Shell, readyRE); err != nil {
+		return err
+	}
+	// What a fork does is done once: the programs are in memory then, and what does
+	// not work in this guest is known.
+	_, err = talk{c}.renew(ctx, RenewOptions{})
 	return err
+}
+
+// install is the script that leaves the agent in the guest.
+func install(arch vm.Arch) string {
+	text := "set -e\nmkdir -m 700 " + agentDir + "\ncd " + agentDir + "\n"
+	for name, data := range map[string][]byte{"agent": []byte(agent), "reseed": reseedProgram(arch)} {
+		text += "base64 -d >" + name + " <<'END'\n" + base64.StdEncoding.EncodeToString(data) + "\nEND\n"
+	}
+	return text + "chmod 700 reseed\nsync\n"
 }
 
 // finish writes the files to the disk and describes them.

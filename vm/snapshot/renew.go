@@ -4,25 +4,26 @@ import (
 	"context"
 	"crypto/rand"
 	_ "embed"
-	"encoding/base64"
 	"errors"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
-	"github.com/nestos/nosa/vm"
 	"github.com/nestos/nosa/vm/guest"
 )
 
-// renewScript runs in the guest; what it is given are the shell variables SEED,
-// PROGRAM, LOGIN, KEY and NAME before it.
+// agent runs in the guest.
 //
-//go:embed renew.sh
-var renewScript string
+//go:embed agent.sh
+var agent string
+
+// agentDir is where it lies in the guest, in memory.
+const agentDir = "/run/nosa-fork"
 
 // RenewOptions say what a fork gets beside what every fork does.
 type RenewOptions struct {
-	Arch vm.Arch // of the guest; "" is x86_64
 	// User gets Key (a line of authorized_keys) as a key to log in with; "" is nobody.
 	User, Key string
 	// Hostname is the fork's own name; "" leaves the snapshot's. The console logs
@@ -34,133 +35,139 @@ type RenewOptions struct {
 
 // Renewed is what a fork has of its own now.
 type Renewed struct {
-	// HostKeys are the public keys of its sshd, as in a .pub file. One of a kind
-	// that takes long to make (RSA) follows in the background.
-	HostKeys []string
-	// Clock is by how much its clock may lag behind the host's.
-	Clock time.Duration
+	// HostKey is the public key of its sshd, as in a .pub file. Keys of other
+	// kinds follow in the background if the snapshot had them.
+	HostKey string
+	// SSHD says that sshd runs and listens with that key.
+	SSHD bool
 	// Entropy is how its random numbers were made its own: "reseed" by asking its
 	// kernel, "vmgenid" by the kernel itself.
 	Entropy string
-	// SSHD says that sshd runs and has answered to the new keys.
-	SSHD bool
-	// Prompt is the offset in the ring from where on the console is the user's;
+	// Prompt is the offset in the console's ring from where on it is the user's;
 	// before it is the talk of the renewal.
 	Prompt int64
 	Took   time.Duration
 }
 
 // Renew makes a machine that goes on from a snapshot one of its own: its clock,
-// its random numbers, the host keys of its sshd, its DHCP lease. Then the console
-// shows a prompt. The machine id and the boot id stay the snapshot's: what has
-// read them would not notice. c has read nothing yet.
-func Renew(ctx context.Context, c *guest.Console, info Info, o RenewOptions) (Renewed, error) {
+// its random numbers, the host key of its sshd and, soon after, its DHCP lease.
+// Then the console shows a prompt. The machine id and the boot id stay the
+// snapshot's: what has read them would not notice. c has read nothing yet.
+func Renew(ctx context.Context, c *guest.Console, o RenewOptions) (Renewed, error) {
 	start := time.Now()
-	sh, err := c.Adopt(ctx)
+	done, err := talk{c}.renew(ctx, o)
+	if err == nil {
+		err = talk{c}.end(ctx)
+	}
 	if err != nil {
 		return Renewed{}, fmt.Errorf("renewing a fork: %w", err)
-	}
-	r := renewal{shell: sh, arch: o.Arch, o: o, trip: time.Since(start)}
-	done, err := r.run(ctx)
-	if err != nil {
-		return done, fmt.Errorf("renewing a fork: %w", err)
-	}
-	leave := info.Leave
-	if r.tty != "" {
-		leave = "systemctl --no-block restart serial-getty@" + r.tty + ".service"
-	}
-	if err := sh.Leave(ctx, leave); err != nil {
-		return done, fmt.Errorf("renewing a fork: %w", err)
 	}
 	done.Prompt, done.Took = c.Offset(), time.Since(start)
 	return done, nil
 }
 
-// renewal is one run of the script.
-type renewal struct {
-	shell *guest.Shell
-	arch  vm.Arch
-	o     RenewOptions
-	trip  time.Duration // of a line to the guest and its answer
-	tty   string        // that must log in anew
+// talk is what is said to the agent.
+type talk struct{ c *guest.Console }
+
+var (
+	readyRE = regexp.MustCompile(`^NOSA-FORK ready \.$`)
+	leftRE  = regexp.MustCompile(`^NOSA-FORK left \.$`)
+)
+
+// answerRE is the answer to the go of that number.
+func answerRE(id string) *regexp.Regexp {
+	return regexp.MustCompile(`^NOSA-FORK done ` + id + ` entropy=(\w*) sshd=(yes|no) failed=(.*) \.$`)
 }
 
-func (r *renewal) run(ctx context.Context) (Renewed, error) {
-	done, err := r.clock(ctx)
-	if err != nil {
-		return done, err
-	}
-	script, err := r.script()
-	if err != nil {
-		return done, err
-	}
-	out, err := r.shell.Run(ctx, script)
-	if err != nil {
-		return done, err
-	}
-	if out.Code != 0 {
-		return done, fmt.Errorf("the script ended with %d: %s", out.Code, strings.TrimSpace(out.Stderr))
-	}
-	for line := range strings.Lines(out.Stdout) {
-		word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
-		switch word {
-		case "entropy":
-			done.Entropy = rest
-		case "hostkey":
-			done.HostKeys = append(done.HostKeys, rest)
-		case "sshd":
-			done.SSHD = true
-		case "tty":
-			r.tty = strings.TrimPrefix(rest, "/dev/")
-		}
-	}
-	if done.Entropy == "" {
-		return done, errors.New("this guest's kernel cannot be made to draw random numbers of its own: " + strings.TrimSpace(out.Stderr))
-	}
-	return done, nil
-}
+// attempts is how often an answer is asked for that a message on the console
+// may have garbled.
+const attempts = 3
 
-// clock sets the guest's clock. A command arrives after three lines, two of
-// which are answered.
-func (r *renewal) clock(ctx context.Context) (Renewed, error) {
-	now := time.Now
-	if r.o.Now != nil {
-		now = r.o.Now
-	}
-	start := time.Now()
-	then := now().Add(5 * r.trip / 2)
-	out, err := r.shell.Run(ctx, fmt.Sprintf("date -u -s @%d.%09d", then.Unix(), then.Nanosecond()))
+// renew has the agent renew what is the fork's own.
+func (t talk) renew(ctx context.Context, o RenewOptions) (Renewed, error) {
+	hostKey, err := newHostKey()
 	if err != nil {
 		return Renewed{}, err
 	}
-	if out.Code != 0 {
-		return Renewed{}, fmt.Errorf("setting the clock: %s", strings.TrimSpace(out.Stderr))
+	var seed [seedSize]byte
+	if _, err := rand.Read(seed[:]); err != nil {
+		return Renewed{}, err
 	}
-	return Renewed{Clock: time.Since(start)}, nil
+	now := time.Now
+	if o.Now != nil {
+		now = o.Now
+	}
+	id := strconv.Itoa(time.Now().Nanosecond())
+	lines, err := request(o, hostKey, seed[:])
+	if err != nil {
+		return Renewed{}, err
+	}
+	// The clock first: what is written afterwards has its time.
+	at := now()
+	lines = fmt.Sprintf("clock %d.%09d\n", at.Unix(), at.Nanosecond()) + lines
+	for range attempts {
+		if err = t.c.Type(lines + "go " + id + "\n"); err != nil {
+			return Renewed{}, err
+		}
+		lines = ""
+		var line string
+		line, err = t.c.Expect(ctx, "the fork's answer", t.c.Pace.Command, answerRE(id))
+		if err == nil {
+			return parse(line, id, hostKey)
+		}
+		if trouble, ok := errors.AsType[*guest.BootError](err); !ok || trouble.Trouble != guest.Timeout {
+			break
+		}
+	}
+	return Renewed{}, err
+}
+
+// parse reads the agent's answer.
+func parse(line, id string, k hostKey) (Renewed, error) {
+	m := answerRE(id).FindStringSubmatch(line)
+	if m == nil {
+		return Renewed{}, fmt.Errorf("the fork's answer is %q", line)
+	}
+	if m[1] == "" {
+		return Renewed{}, unfitGuest{errors.New("this guest's kernel cannot be made to draw random numbers of its own")}
+	}
+	if m[3] != "" {
+		return Renewed{}, unfitGuest{errors.New("in the guest failed: " + m[3])}
+	}
+	return Renewed{HostKey: k.public, SSHD: m[2] == "yes", Entropy: m[1]}, nil
 }
 
 // seedSize is how much of the host's entropy a fork gets, in bytes: what the
 // kernel's pool holds.
 const seedSize = 32
 
-// script is the script with what it is given.
-func (r *renewal) script() (string, error) {
-	seed := make([]byte, seedSize)
-	if _, err := rand.Read(seed); err != nil {
-		return "", err
+// maxRequest is what a terminal takes before it is read, less some for the rest.
+const maxRequest = 3500
+
+// request is the lines for the agent.
+func request(o RenewOptions, k hostKey, seed []byte) (string, error) {
+	var octal strings.Builder
+	for _, b := range seed {
+		fmt.Fprintf(&octal, `\%03o`, b)
 	}
-	var b strings.Builder
-	for _, v := range [][2]string{
-		{"SEED", base64.StdEncoding.EncodeToString(seed)},
-		{"PROGRAM", base64.StdEncoding.EncodeToString(reseedProgram(r.arch))},
-		{"LOGIN", r.o.User},
-		{"KEY", r.o.Key},
-		{"NAME", r.o.Hostname},
-	} {
-		b.WriteString(v[0] + "=" + quote(v[1]) + "\n")
+	lines := "seed " + octal.String() + "\nhostkey " + strings.ReplaceAll(k.private, "\n", `\n`) + "\npublic " + k.public + "\n"
+	for _, v := range [][2]string{{"login", o.User}, {"key", strings.TrimSpace(o.Key)}, {"name", o.Hostname}} {
+		if strings.ContainsFunc(v[1], func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			return "", fmt.Errorf("%s %q: a line without control characters is wanted", v[0], v[1])
+		}
+		lines += v[0] + " " + v[1] + "\n"
 	}
-	return b.String() + renewScript, nil
+	if len(lines) > maxRequest {
+		return "", fmt.Errorf("the key to log in with is too long (%d bytes)", len(o.Key))
+	}
+	return lines, nil
 }
 
-// quote makes one word of a shell.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+// end has the agent give the console back.
+func (t talk) end(ctx context.Context) error {
+	if err := t.c.Type("end\n"); err != nil {
+		return err
+	}
+	_, err := t.c.Expect(ctx, "the fork's prompt", t.c.Pace.Command, leftRE)
+	return err
+}

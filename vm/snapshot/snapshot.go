@@ -11,7 +11,7 @@
 //	snap, err := store.Find(ctx, key)            // ErrNone: boot, the text says why
 //	m, err := vm.Start(ctx, snap.Spec(spec), …)  // vm.ErrState: snap.Discard, boot
 //	snap.Close()                            // QEMU has its files open
-//	done, err := snapshot.Renew(ctx, guest.NewConsole(…), snap.Info, …)
+//	done, err := snapshot.Renew(ctx, guest.NewConsole(…), …)
 //
 // A fork is a boot that somebody else has made: it has the snapshot's machine
 // and boot ids, and what the first boot does is behind it. What tests a boot
@@ -53,17 +53,15 @@ const (
 
 // Info says what a snapshot is.
 type Info struct {
-	V       int       `json:"v"`
-	Key     string    `json:"key"`
-	Created time.Time `json:"created"`
-	Image   string    `json:"image"` // sha256
-	QEMU    string    `json:"qemu"`
-	BootMS  int64     `json:"boot-ms"` // power-on to the login prompt
-	MakeMS  int64     `json:"make-ms"` // power-on to the saved state
-	// Leave is the command that gives the console back at the end of Renew; "" is none.
-	Leave string           `json:"leave,omitempty"`
-	State string           `json:"state-sha256"`
-	Files map[string]stamp `json:"files"`
+	V       int              `json:"v"`
+	Key     string           `json:"key"`
+	Created time.Time        `json:"created"`
+	Image   string           `json:"image"` // sha256
+	QEMU    string           `json:"qemu"`
+	BootMS  int64            `json:"boot-ms"` // power-on to the login prompt
+	MakeMS  int64            `json:"make-ms"` // power-on to the saved state
+	State   string           `json:"state-sha256"`
+	Files   map[string]stamp `json:"files"`
 }
 
 // stamp tells a file that was changed. The memory is too large for a checksum
@@ -120,7 +118,7 @@ func (s Store) Find(ctx context.Context, key string) (*Snapshot, error) {
 		return nil, fmt.Errorf("looking for a snapshot: %w", err)
 	}
 	if err := l.Try(lock.Shared, lockByte); err != nil {
-		l.Close()
+		_ = l.Close()
 		if errors.Is(err, lock.ErrHeld) {
 			return nil, fmt.Errorf("%w: it is being made or removed", ErrNone)
 		}
@@ -128,7 +126,7 @@ func (s Store) Find(ctx context.Context, key string) (*Snapshot, error) {
 	}
 	info, err := load(s.path(key))
 	if err != nil {
-		l.Close()
+		_ = l.Close()
 		gone := s.remove(ctx, key, func() bool { _, err := load(s.path(key)); return err != nil })
 		return nil, errors.Join(fmt.Errorf("%w: it was unusable and is removed: %w", ErrNone, err), gone)
 	}

@@ -291,8 +291,9 @@ func TestMakeFails(t *testing.T) {
 		boots int
 	}{
 		{errors.New("no space left"), 1},
-		{&guest.BootError{Trouble: guest.NoWayIn, Waiting: "a shell"}, 2},
-		{nil, 2},
+		{&guest.BootError{Trouble: guest.Timeout, Waiting: "the login prompt"}, 2},
+		{&guest.BootError{Trouble: guest.NoWayIn, Waiting: "a shell"}, 3},
+		{nil, 3},
 	} {
 		fail = tc.err
 		if err := s.Make(t.Context(), o); err == nil || boots != tc.boots {

@@ -35,7 +35,7 @@ func (s Store) remove(ctx context.Context, key string, sure func() bool) error {
 	if err != nil {
 		return fmt.Errorf("removing a snapshot: %w", err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	if err := l.Lock(ctx, lock.Exclusive, lockByte); err != nil {
 		return fmt.Errorf("removing a snapshot: %w", err)
 	}
@@ -64,7 +64,7 @@ func (s Store) drop(key string) error {
 }
 
 // failedFor is how long a Make that failed is not tried again.
-const failedFor = 7 * 24 * time.Hour
+const failedFor = 24 * time.Hour
 
 // failed is why a snapshot could not be made; "" is that none was tried.
 func (s Store) failed(key string) string {
@@ -116,7 +116,7 @@ func (s Store) tryDrop(key string) (gone bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	if err := l.Try(lock.Exclusive, lockByte); err != nil {
 		if errors.Is(err, lock.ErrHeld) {
 			return false, nil

@@ -2,24 +2,10 @@ package guest
 
 import (
 	"context"
-	"fmt"
 	"regexp"
 )
 
 var goneRE = regexp.MustCompile(`^` + mark + ` gone`)
-
-// Adopt is Attach for a console whose shell has been taken over already, by a
-// Shell that nobody uses any more: in a machine that goes on from a saved state
-// it listens as it did when it was saved.
-func (c *Console) Adopt(ctx context.Context) (*Shell, error) {
-	c.attached = true
-	s := &Shell{c: c}
-	if err := s.ack(ctx, "f", 0); err != nil {
-		c.attached = false
-		return nil, fmt.Errorf("going on with a shell: %w", err)
-	}
-	return s, nil
-}
 
 // Become types a command that gives another shell on top of the one of an
 // automatic login ("sudo sh"), for Attach to take over.
@@ -31,8 +17,8 @@ func (c *Console) Become(ctx context.Context, command string) error {
 }
 
 // Leave ends the Shell and gives the terminal back to whoever sits there: it
-// echoes again, and the next line is a prompt. last is a command of one word
-// that is run at the end: "exit" where the shell was started on top of another.
+// echoes again, and the next line is a prompt. last is a command of plain words
+// that the shell runs then: "exit" where it was started on top of another.
 func (s *Shell) Leave(ctx context.Context, last string) error {
 	if err := s.c.Type("q" + last + "\n"); err != nil {
 		return err
