@@ -261,7 +261,7 @@ func (p *runPlan) start(ctx context.Context, how mode) (*ownVM, error) {
 	p.info.Resumed, p.req.Spec = true, snap.Spec(cold)
 	s, err := p.startMachine(ctx)
 	if err == nil {
-		err = p.renew(ctx, s, snap.Info)
+		err = p.renew(ctx, s)
 	}
 	if err == nil || ctx.Err() != nil {
 		return s, errors.Join(err, snap.Close())

@@ -132,7 +132,7 @@ func (p *runPlan) makeSnapshot(ctx context.Context, store snapshot.Store, spec v
 }
 
 // renew makes a resumed machine one of its own, with the key that was made for it.
-func (p *runPlan) renew(ctx context.Context, s *ownVM, info snapshot.Info) error {
+func (p *runPlan) renew(ctx context.Context, s *ownVM) error {
 	pub, err := os.ReadFile(p.req.SSH.Key + ".pub")
 	if err != nil {
 		return fmt.Errorf("reading the machine's key: %w", err)
@@ -143,11 +143,17 @@ func (p *runPlan) renew(ctx context.Context, s *ownVM, info snapshot.Info) error
 	}
 	defer client.Close()
 	pace := guest.PaceOf(p.choice.Accel)
-	done, err := snapshot.Renew(ctx, guest.NewConsole(client, client.Ring(), pace), info, snapshot.RenewOptions{
-		Arch: p.req.Spec.Arch, User: p.guestUser(), Key: strings.TrimSpace(string(pub)),
+	done, err := snapshot.Renew(ctx, guest.NewConsole(client, client.Ring(), pace), snapshot.RenewOptions{
+		User: p.guestUser(), Key: strings.TrimSpace(string(pub)),
 	})
 	if err != nil {
 		return err
+	}
+	if s.info.SSH != nil && done.HostKey != "" { // known beforehand, so that nothing has to be believed
+		line := fmt.Sprintf("[127.0.0.1]:%d %s\n", s.info.SSH.Port, strings.TrimSpace(done.HostKey))
+		if err := os.WriteFile(s.info.SSH.KnownHosts, []byte(line), 0o600); err != nil {
+			return fmt.Errorf("noting the machine's host key: %w", err)
+		}
 	}
 	return client.Do(ctx, serialRequest(vm.OpForget, vm.ForgetArgs{Before: done.Prompt}), nil)
 }
