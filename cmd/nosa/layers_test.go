@@ -59,7 +59,7 @@ func layers() map[string][]string {
 		"vm/ignition":  {},
 		"vm/guest":     {"vm", "vm/console", "vm/milestone", "workspace/proc"},
 		"vm/snapshot":  {"vm", "vm/console", "vm/guest", "vm/milestone", "workspace/proc", "workspace/lock", "workspace/event"},
-		"vm/kola":      {"vm", "vm/guest", "vm/snapshot", "vm/ignition", "workspace/proc"},
+		"vm/kola":      {"vm/guest", "vm/ignition", "workspace/doc", "workspace/proc"},
 		"vm/check":     {"vm", "vm/*", "workspace", "workspace/*"},
 
 		"assets": {},
