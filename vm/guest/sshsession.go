@@ -67,6 +67,7 @@ func (s *Session) Run(ctx context.Context) (End, error) {
 		if broken == maxBroken {
 			return End{}, fmt.Errorf("%d times in a row: %w", broken, &SSHError{Failure: Broken, Text: end.Text})
 		}
+		w.began = time.Now()
 		w.say(Broke)
 		w.goneDown(ctx)
 	}

@@ -324,6 +324,7 @@ func TestSessionEnds(t *testing.T) {
 		d := startSSHD(t)
 		s := newSeat(t)
 		session := Session{SSH: d.client(), Terminal: s.terminal(), WaitOptions: WaitOptions{Pace: quick(), Up: true}}
+		session.Pace.Shell, session.Pace.Settle = 10*time.Second, 10*time.Second
 		r := begin(func() (End, error) { return session.Run(t.Context()) })
 		s.enter("echo in$((1+1))")
 		s.see("in2")

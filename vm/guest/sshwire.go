@@ -29,10 +29,11 @@ type wires struct {
 	input   *pump
 	screens []*shielded
 
-	start sync.Once
-	stop  sync.Once
-	raw   *term.State
-	sizes chan os.Signal
+	start   sync.Once
+	stop    sync.Once
+	raw     *term.State
+	sizes   chan os.Signal
+	resizer sync.WaitGroup
 }
 
 // wire makes the files that a program gets: with WithTTY a terminal of its own,
@@ -142,7 +143,7 @@ func (w *wires) begin() {
 			w.raw, _ = term.MakeRaw(int(w.t.In.Fd())) // a terminal that cannot be raw is used as it is
 			w.sizes = make(chan os.Signal, 1)
 			signal.Notify(w.sizes, syscall.SIGWINCH)
-			go w.resize()
+			w.resizer.Go(w.resize)
 		}
 		w.input, _ = startPump(w.t.In, w.typed) // without descriptors nothing can be typed; the program still runs
 	})
@@ -162,6 +163,7 @@ func (w *wires) close() {
 		if w.sizes != nil {
 			signal.Stop(w.sizes)
 			close(w.sizes)
+			w.resizer.Wait()
 		}
 		for _, f := range w.mine {
 			f.Close()

@@ -113,8 +113,9 @@ type waiter struct {
 	ssh     SSH
 	watch   *watch
 	last    Progress
-	entered bool // there was a session already
-	boot    int  // of the last connection
+	began   time.Time // this wait
+	entered bool      // there was a session already
+	boot    int       // of the last connection
 }
 
 func newWaiter(ctx context.Context, s SSH, o WaitOptions) *waiter {
@@ -134,7 +135,7 @@ func (w *waiter) say(phase Phase) {
 		return
 	}
 	w.last = p
-	p.Since = time.Since(now.began)
+	p.Since = w.since(now.began)
 	w.Progress(p)
 }
 
@@ -154,6 +155,7 @@ func (w *waiter) answer(ctx context.Context) error {
 	defer knocker.Wait()
 	defer cancel()
 	knocker.Go(func() { answered <- w.ssh.keepKnocking(knocking) })
+	w.began = time.Now()
 	asked := 0
 	for {
 		w.say(w.phase())
@@ -211,7 +213,7 @@ func (w *waiter) withTail(err error) error {
 // hopeless is why there is nothing to wait for, or nil.
 func (w *waiter) hopeless(ctx context.Context) error {
 	now := w.watch.now()
-	e := &BootError{Waiting: "ssh", After: time.Since(now.began), Line: now.line}
+	e := &BootError{Waiting: "ssh", After: w.since(now.began), Line: now.line}
 	switch {
 	case now.gone:
 		e.Trouble, e.Line = Exit, ""
@@ -222,9 +224,9 @@ func (w *waiter) hopeless(ctx context.Context) error {
 		e.Trouble, e.Line = now.trouble, now.why
 	case !now.prompt.IsZero():
 		return nil
-	case time.Since(now.began) > w.Pace.Boot:
+	case w.since(now.began) > w.Pace.Boot:
 		e.Trouble = Timeout
-	case w.Console != nil && time.Since(now.heard) > 2*w.Pace.Silence: // twice: a quiet system is not silent on the network
+	case w.Console != nil && w.since(now.heard) > 2*w.Pace.Silence: // twice: a quiet system is not silent on the network
 		e.Trouble = Silence
 	default:
 		return nil
@@ -233,12 +235,15 @@ func (w *waiter) hopeless(ctx context.Context) error {
 	return e
 }
 
+// since is the time since then or, when that is later, since this wait began: what
+// happened during a session is no wait.
+func (w *waiter) since(t time.Time) time.Duration {
+	return min(time.Since(t), time.Since(w.began))
+}
+
 // late says that the guest should answer by now, so many diagnoses after its
 // login prompt.
 func (w *waiter) late(asked int) bool {
 	prompt := w.watch.now().prompt
-	if prompt.IsZero() {
-		return false
-	}
-	return time.Since(prompt) > min(w.Pace.Shell*time.Duration(asked+1), w.Pace.Settle)
+	return !prompt.IsZero() && w.since(prompt) > min(w.Pace.Shell*time.Duration(asked+1), w.Pace.Settle)
 }

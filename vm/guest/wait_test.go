@@ -21,7 +21,9 @@ import (
 // does before the guest's is up; sshd counts once its own words come.
 func TestWait(t *testing.T) {
 	d := newSSHD(t)
+	d.mu.Lock()
 	d.silent = true
+	d.mu.Unlock()
 	pace := quick()
 	pace.Silence = 20 * time.Second
 	ring := &console.Ring{}

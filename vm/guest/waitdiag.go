@@ -29,7 +29,7 @@ const (
 type NoSSHError struct {
 	Found  Finding
 	Detail []string      // what was seen in the guest: links, units, journal lines; cleaned
-	After  time.Duration // since its login prompt
+	After  time.Duration // since its login prompt, or since it was tried
 	SSH    *SSHError     // what the client said; may be nil
 	Tail   []string      // the last lines of the console
 }
@@ -47,7 +47,7 @@ func (e *NoSSHError) Error() string {
 		KeyRefused: "sshd refuses the key",
 		Unknown:    "sshd does not answer, and what keeps it could not be found out",
 	}[e.Found]
-	text := fmt.Sprintf("waiting for ssh: %s (%s after the login prompt)", what, e.After.Round(time.Second))
+	text := fmt.Sprintf("waiting for ssh: %s (after %s)", what, e.After.Round(time.Second))
 	if len(e.Detail) > 0 {
 		text += ": " + strings.Join(e.Detail, "; ")
 	}
@@ -180,7 +180,7 @@ func (f facts) unit() (string, map[string]string) {
 // diagnose asks the guest over its console. nil is that sshd may still come.
 func (w *waiter) diagnose(ctx context.Context, why *SSHError) error {
 	now := w.watch.now()
-	e := &NoSSHError{Found: Unknown, After: time.Since(now.prompt), SSH: why}
+	e := &NoSSHError{Found: Unknown, After: w.since(now.prompt), SSH: why}
 	last := e.After > w.Pace.Settle || why != nil
 	if w.Console != nil {
 		w.say(Diagnosing)
@@ -217,14 +217,14 @@ func ask(ctx context.Context, c *Console) (Output, error) {
 	}
 	out, err := s.Run(ctx, diagnosis)
 	if err == nil {
-		err = s.Release(ctx)
+		err = s.Leave(ctx, "")
 	}
 	return out, err
 }
 
 // ShellOn takes over the shell that waits on the console of a guest that is up.
 // Where a login program waits instead the error is a *BootError with NoWayIn.
-// Release gives the shell back.
+// Leave gives the shell back.
 func ShellOn(ctx context.Context, c *Console) (*Shell, error) {
 	fresh := NewConsole(c.in, c.ring, c.Pace)
 	fresh.off = c.ring.End()
@@ -239,16 +239,4 @@ func ShellOn(ctx context.Context, c *Console) (*Shell, error) {
 		return nil, &BootError{Trouble: NoWayIn, Waiting: "a shell", Line: line, Tail: fresh.Tail()}
 	}
 	return fresh.Attach(ctx)
-}
-
-// Release gives the console back as it was before Attach: a shell with its prompt.
-func (s *Shell) Release(ctx context.Context) error {
-	if err := s.c.Type("\x04"); err != nil { // the end of the loop's input
-		return err
-	}
-	s.c.attached = false
-	if _, err := s.c.Expect(ctx, "the shell's prompt", s.c.Pace.Shell, insideRE); err != nil {
-		return err
-	}
-	return s.c.Type(" stty sane; rm -rf /run/nosa-check-$$ ${TMPDIR:-/tmp}/nosa-check-$$\n")
 }
