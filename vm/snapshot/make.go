@@ -236,11 +236,12 @@ func (o MakeOptions) ready(ctx context.Context, c *guest.Console, arch vm.Arch) 
 
 // install is the script that leaves the agent in the guest.
 func install(arch vm.Arch) string {
-	text := "set -e\nmkdir -m 700 " + agentDir + "\ncd " + agentDir + "\n"
+	var b strings.Builder
+	b.WriteString("set -e\nmkdir -m 700 " + agentDir + "\ncd " + agentDir + "\n")
 	for name, data := range map[string][]byte{"agent": []byte(agent), "reseed": reseedProgram(arch)} {
-		text += "base64 -d >" + name + " <<'END'\n" + base64.StdEncoding.EncodeToString(data) + "\nEND\n"
+		b.WriteString("base64 -d >" + name + " <<'END'\n" + base64.StdEncoding.EncodeToString(data) + "\nEND\n")
 	}
-	return text + "chmod 700 reseed\nsync\n"
+	return b.String() + "chmod 700 reseed\nsync\n"
 }
 
 // finish writes the files to the disk and describes them.

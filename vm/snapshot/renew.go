@@ -146,21 +146,22 @@ const maxRequest = 3500
 
 // request is the lines for the agent.
 func request(o RenewOptions, k hostKey, seed []byte) (string, error) {
-	var octal strings.Builder
+	var lines strings.Builder
+	lines.WriteString("seed ")
 	for _, b := range seed {
-		fmt.Fprintf(&octal, `\%03o`, b)
+		fmt.Fprintf(&lines, `\%03o`, b)
 	}
-	lines := "seed " + octal.String() + "\nhostkey " + strings.ReplaceAll(k.private, "\n", `\n`) + "\npublic " + k.public + "\n"
+	lines.WriteString("\nhostkey " + strings.ReplaceAll(k.private, "\n", `\n`) + "\npublic " + k.public + "\n")
 	for _, v := range [][2]string{{"login", o.User}, {"key", strings.TrimSpace(o.Key)}, {"name", o.Hostname}} {
 		if strings.ContainsFunc(v[1], func(r rune) bool { return r < ' ' || r == 0x7f }) {
 			return "", fmt.Errorf("%s %q: a line without control characters is wanted", v[0], v[1])
 		}
-		lines += v[0] + " " + v[1] + "\n"
+		lines.WriteString(v[0] + " " + v[1] + "\n")
 	}
-	if len(lines) > maxRequest {
+	if lines.Len() > maxRequest {
 		return "", fmt.Errorf("the key to log in with is too long (%d bytes)", len(o.Key))
 	}
-	return lines, nil
+	return lines.String(), nil
 }
 
 // end has the agent give the console back.
