@@ -93,7 +93,7 @@ type WaitOptions struct {
 	Console *Console
 	// Up says that the guest was started before: no login prompt is waited for.
 	Up bool
-	// Progress, if set, is called for each change, one call at a time.
+	// Progress, if set, is called for each change and every second, one call at a time.
 	Progress func(Progress)
 }
 
@@ -113,6 +113,7 @@ type waiter struct {
 	ssh     SSH
 	watch   *watch
 	last    Progress
+	said    time.Time
 	began   time.Time // this wait
 	entered bool      // there was a session already
 	boot    int       // of the last connection
@@ -124,17 +125,17 @@ func newWaiter(ctx context.Context, s SSH, o WaitOptions) *waiter {
 
 func (w *waiter) close() { w.watch.close() }
 
-// say tells of a phase, if anything changed.
+// say tells of a phase, if anything changed or a second has passed.
 func (w *waiter) say(phase Phase) {
 	now := w.watch.now()
 	if now.down && phase != Broke && phase != Inside {
 		phase = GoingDown
 	}
 	p := Progress{Phase: phase, Reached: now.reached, Boot: now.boot, Line: now.line}
-	if p == w.last || w.Progress == nil {
+	if w.Progress == nil || p == w.last && time.Since(w.said) < time.Second {
 		return
 	}
-	w.last = p
+	w.last, w.said = p, time.Now()
 	p.Since = w.since(now.began)
 	w.Progress(p)
 }
