@@ -119,6 +119,10 @@ func (w *Workspace) toPrune(x *Index, o PruneOptions, p *Pruning) ([]pruned, []D
 			p.Kept = append(p.Kept, Kept{Build: e.ID, Reason: "tagged: " + strings.Join(tags, ", ")})
 			continue
 		}
+		if why := w.keptBy(e.ID); why != "" {
+			p.Kept = append(p.Kept, Kept{Build: e.ID, Reason: why})
+			continue
+		}
 		if newest++; o.KeepLast > 0 && newest > o.KeepLast {
 			list = append(list, pruned{e.ID, arches})
 		}
@@ -147,6 +151,8 @@ func (w *Workspace) namedBuilds(x *Index, o PruneOptions) ([]pruned, []Deleted, 
 			return nil, nil, err
 		case len(tags) > 0:
 			return nil, nil, fmt.Errorf("build %s %w: %s", id, ErrTagged, strings.Join(tags, ", "))
+		case w.keptBy(id) != "":
+			return nil, nil, fmt.Errorf("build %s %w: %s", id, ErrInUse, w.keptBy(id))
 		case len(arches) == 0:
 			return nil, nil, fmt.Errorf("build %s %w", id, ErrNotHere)
 		case !slices.ContainsFunc(list, func(have pruned) bool { return have.id == id }):

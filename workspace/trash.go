@@ -56,7 +56,7 @@ func (w *Workspace) binPath(elem ...string) string {
 
 // DeleteOptions say how Delete goes about it.
 type DeleteOptions struct {
-	Force bool // tagged builds too
+	Force bool // tagged builds and those in use too
 	Now   time.Time
 }
 
@@ -110,6 +110,9 @@ func (w *Workspace) toDelete(x *Index, name string, o DeleteOptions) (Deleted, e
 		return Deleted{}, fmt.Errorf("build %s %w: %s", id, ErrTagged, strings.Join(tags, ", "))
 	case !exists(filepath.Join(w.Builds(), id)):
 		return Deleted{}, fmt.Errorf("build %s %w", id, ErrNotHere)
+	}
+	if why := w.keptBy(id); why != "" && !o.Force {
+		return Deleted{}, fmt.Errorf("build %s %w: %s", id, ErrInUse, why)
 	}
 	d := Deleted{ID: id, Arches: w.archesHere(x, id), Deleted: o.Now.UTC().Truncate(time.Second)}
 	d.Expires = d.Deleted.Add(UndeleteFor)

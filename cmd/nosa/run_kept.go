@@ -10,22 +10,14 @@ import (
 
 	"github.com/google/renameio/v2"
 
-	"github.com/nestos/nosa/vm"
 	"github.com/nestos/nosa/workspace"
 	"github.com/nestos/nosa/workspace/lock"
 	"github.com/nestos/nosa/workspace/machine"
 )
 
-// keptFile says in vms/NAME what the kept disk is a change of.
-const keptFile = "kept.json"
-
 // keptDisk is what --keep NAME keeps.
 type keptDisk struct {
-	Build    string      `json:"build,omitempty"`
-	Artifact string      `json:"artifact,omitempty"`
-	Image    string      `json:"image"`
-	Arch     vm.Arch     `json:"arch"`
-	Firmware vm.Firmware `json:"firmware,omitempty"`
+	workspace.KeptDisk
 
 	dir   string
 	again bool       // it has been started before
@@ -74,12 +66,12 @@ func (p *runPlan) notRunning() error {
 }
 
 func (k *keptDisk) read() error {
-	data, err := os.ReadFile(filepath.Join(k.dir, keptFile))
+	data, err := os.ReadFile(filepath.Join(k.dir, workspace.KeptFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return k.begin()
 	}
 	if err == nil {
-		err = json.Unmarshal(data, k)
+		err = json.Unmarshal(data, &k.KeptDisk)
 	}
 	if err != nil {
 		return fmt.Errorf("reading what is kept in %s: %w", k.dir, err)
@@ -104,9 +96,9 @@ func (k *keptDisk) begin() error {
 
 // write notes what the disk is a change of, once there is a disk.
 func (k *keptDisk) write() error {
-	data, err := json.MarshalIndent(k, "", "  ")
+	data, err := json.MarshalIndent(k.KeptDisk, "", "  ")
 	if err == nil {
-		err = renameio.WriteFile(filepath.Join(k.dir, keptFile), append(data, '\n'), 0o644)
+		err = renameio.WriteFile(filepath.Join(k.dir, workspace.KeptFile), append(data, '\n'), 0o644)
 	}
 	if err != nil {
 		return fmt.Errorf("keeping the disk in %s: %w", k.dir, err)

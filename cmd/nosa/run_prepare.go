@@ -112,7 +112,7 @@ func (p *runPlan) goOn(ctx context.Context, disk *vm.Disk) error {
 		return err
 	}
 	if k.Build != "" { // one that was unpacked into the cache may have gone from there
-		if _, err := p.app.imageOf(ctx, p.ws, imageName{k.Build, k.Artifact, string(k.Arch)}); err != nil {
+		if _, err := p.app.imageOf(ctx, p.ws, imageName{k.Build, k.Artifact, k.Arch}); err != nil {
 			return fmt.Errorf("%s keeps the changes to %s: %w", p.o.keep, k.Image, err)
 		}
 	}
@@ -124,7 +124,7 @@ func (p *runPlan) goOn(ctx context.Context, disk *vm.Disk) error {
 		disk.SectorSize = int(t.SectorSize)
 	}
 	if p.req.Spec.Firmware == "" {
-		p.req.Spec.Firmware = k.Firmware
+		p.req.Spec.Firmware = vm.Firmware(k.Firmware)
 	}
 	return nil
 }
@@ -335,7 +335,7 @@ func (p *runPlan) launch(ctx context.Context, m *machine.Machine) (hub *hubProce
 		return hub, err
 	}
 	k := p.kept
-	k.Build, k.Artifact, k.Image, k.Arch, k.Firmware = p.info.Build, p.info.Artifact, p.info.Image, p.req.Spec.Arch, p.req.Spec.Firmware
+	k.Build, k.Artifact, k.Image, k.Arch, k.Firmware = p.info.Build, p.info.Artifact, p.info.Image, string(p.req.Spec.Arch), string(p.req.Spec.Firmware)
 	if err := k.write(); err != nil {
 		return nil, errors.Join(err, hub.end())
 	}

@@ -76,6 +76,7 @@ func exitRules() []rule {
 		{is(workspace.ErrLive), exitLocked, "wait for it, nosa jobs --cancel ID, or nosa stop ID"},
 		{as[*tool.MissingError], exitMissing, ""},
 		{as[configRefused], exitConfig, ""},
+		{is(workspace.ErrInUse), exitFailed, "remove vms/NAME if what the machine changed may go; nosa delete --force asks nobody"},
 		{is(machine.ErrNone), exitFailed, "nosa run -d starts one; nosa vms --all lists what ran"},
 		{is(machine.ErrNotFound), exitFailed, "nosa vms --all lists them"},
 		{as[doc.Diagnostics], exitConfig, ""},
