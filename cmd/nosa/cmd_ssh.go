@@ -162,11 +162,7 @@ func (a *app) openGuest(ctx context.Context, id string, o guestOptions) (*inGues
 // show tells how far the wait is, until there is something else to see. A guest
 // that answers at once is not worth a word.
 func (g *inGuest) show(p guest.Progress) {
-	if p.Phase == guest.Inside {
-		g.line.clear()
-		return
-	}
-	if p.Phase == guest.Connecting && !g.line.on || g.wait.Up && p.Since < time.Second {
+	if p.Phase != guest.Inside && (p.Phase == guest.Connecting && !g.line.on || g.wait.Up && p.Since < time.Second) {
 		return
 	}
 	g.line.show(p)

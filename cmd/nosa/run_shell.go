@@ -131,6 +131,10 @@ func phaseText(p guest.Progress) string {
 }
 
 func (b *bootLine) show(p guest.Progress) {
+	if p.Phase == guest.Inside { // the screen is the guest's
+		b.clear()
+		return
+	}
 	a := b.app
 	text := fmt.Sprintf("[%3.0f s] %s%s", p.Since.Seconds(), b.what, phaseText(p))
 	drawing := p.Reached == "" || p.Reached == milestone.Firmware || p.Reached == milestone.BootLoader // menus and boxes
