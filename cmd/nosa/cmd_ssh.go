@@ -159,10 +159,10 @@ func (a *app) openGuest(ctx context.Context, id string, o guestOptions) (*inGues
 	return g, nil
 }
 
-// show tells how far the wait is, until there is something else to see. A guest
-// that answers at once is not worth a word.
+// show tells how far the wait is, until there is something else to see. Of a guest
+// that is up only a person who waits is told: the error output is the command's.
 func (g *inGuest) show(p guest.Progress) {
-	if p.Phase != guest.Inside && (p.Phase == guest.Connecting && !g.line.on || g.wait.Up && p.Since < time.Second) {
+	if p.Phase != guest.Inside && (p.Phase == guest.Connecting && !g.line.on || g.wait.Up && (p.Since < time.Second || !g.line.app.tty)) {
 		return
 	}
 	g.line.show(p)
