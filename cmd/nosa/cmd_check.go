@@ -26,6 +26,8 @@ type checkRequest struct {
 	Direct   bool   `json:"direct,omitempty"`  // the kernel without firmware and boot loader
 	Icount   bool   `json:"icount,omitempty"`  // measure
 	Repeat   int    `json:"repeat,omitempty"`  // boots that are measured
+
+	testsRequest
 }
 
 func newCheckCommand(a *app) *cobra.Command {
@@ -62,11 +64,11 @@ shift, boots}, each boot with total, kernel, initrd, userspace, rest and units
 how busy this host is; --repeat N boots N times and tells by how much they differ.
 As the kernel is where it begins, firmware and boot loader are left out unless
 --firmware is given. nosa diff --boot compares two builds by it.
-
+` + testsHelp + `
 The image must offer a way in: Ignition, which logs root in on the serial console
 of the machine under test. One without Ignition in its initramfs must honour the
 systemd credential nosa.console.autologin.` +
-			exitHelp(exitOK, exitFailed, exitUsage, exitCheck, exitNoWorkspace, exitMissing, exitCancelled),
+			exitHelp(exitOK, exitFailed, exitUsage, exitConfig, exitCheck, exitNoWorkspace, exitMissing, exitCancelled),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !slices.Contains([]string{"qemu", "metal", "metal4k", "all"}, req.Artifact) {
 				return usageError{fmt.Errorf("--artifact %q: want qemu, metal, metal4k or all", req.Artifact)}
@@ -80,6 +82,9 @@ systemd credential nosa.console.autologin.` +
 			if err := req.conflict(); err != nil {
 				return usageError{err}
 			}
+			if req.List {
+				return a.listTests(req)
+			}
 			return a.inWorkspace(cmd.Context(), "check", req)
 		},
 	}
@@ -91,6 +96,7 @@ systemd credential nosa.console.autologin.` +
 	f.StringVar(&req.Artifact, "artifact", "qemu", "qemu, metal, metal4k or all that the build has")
 	f.StringVar(&req.Firmware, "firmware", "", "bios, uefi or uefi-secure (default: bios and uefi where the image boots on both)")
 	f.StringVar(&req.Upgrade, "upgrade", "", "check the upgrade from build `A..B`")
+	req.testsFlags(f)
 	_ = cmd.RegisterFlagCompletionFunc("build", a.completeBuilds)
 	return cmd
 }
@@ -111,7 +117,7 @@ func (r checkRequest) conflict() error {
 	case r.Direct && r.Firmware == string(vm.UEFISecure):
 		return errors.New("--direct-kernel and --firmware uefi-secure: the kernel alone proves nothing of Secure Boot")
 	}
-	return nil
+	return r.testsConflict()
 }
 
 // stageCheck is the job of nosa check.
@@ -133,6 +139,8 @@ func stageCheck(ctx context.Context, w *worker) error {
 	}
 	c := checker{w: w, env: env, prober: vm.Prober{Cache: filepath.Join(env.WS.Cache(), "kvm.json"), NoKVM: vm.NoKVM(os.Environ())}}
 	switch {
+	case req.wanted():
+		err = c.tests(ctx, req)
 	case req.Upgrade != "":
 		err = c.upgrade(ctx, req)
 	case req.Icount:

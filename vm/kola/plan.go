@@ -143,10 +143,30 @@ func MakePlan(tests []Test, denied []Denied, target Target) (Plan, error) {
 	return plan, nil
 }
 
-// match is a pattern's; bad ones match nothing.
+// match is a pattern's; bad ones match nothing. What begins every name may be
+// left out.
 func match(pattern, name string) bool {
-	ok, _ := path.Match(pattern, name)
-	return ok
+	whole, _ := path.Match(pattern, name)
+	short, _ := path.Match(pattern, strings.TrimPrefix(name, prefix+"."))
+	return whole || short
+}
+
+// About gives the problems that matter to the plan: those of tests that run, and
+// those of no test.
+func (p Plan) About(problems []Problem) []Problem {
+	runs := map[string]bool{"": true}
+	for _, g := range p.Groups {
+		for _, t := range g.Tests {
+			runs[t.Name] = true
+		}
+	}
+	list := []Problem{}
+	for _, q := range problems {
+		if runs[q.Test] {
+			list = append(list, q)
+		}
+	}
+	return list
 }
 
 // same compares needs without a config and lists.

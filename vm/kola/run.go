@@ -15,8 +15,9 @@ import (
 // Options say how a plan is run.
 type Options struct {
 	Plan Plan
-	// Boot gives a machine for tests with these needs. A guest that does not come
-	// up is a *guest.BootError or a *guest.NoSSHError; another error ends the run.
+	// Boot gives a machine for tests with these needs. Those that cannot be met are
+	// a NeedsError, a guest that does not come up is a *guest.BootError,
+	// *guest.NoSSHError or *guest.SSHError: the tests fail. Another error ends the run.
 	Boot func(ctx context.Context, n Needs) (Machine, error)
 	// Forks says that machines cost nothing: none is shared.
 	Forks bool
@@ -135,13 +136,22 @@ func (r *runner) test(ctx context.Context, n Needs, t Planned) (Result, error) {
 	return result, nil
 }
 
+// NeedsError is a machine that a test wants and that cannot be made.
+type NeedsError struct{ Err error }
+
+// Error is the text of the error.
+func (e NeedsError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the error.
+func (e NeedsError) Unwrap() error { return e.Err }
+
 // guestsFault tells a guest that does not come up from a host that cannot start it.
 func guestsFault(err error) bool {
-	if _, ok := errors.AsType[*guest.BootError](err); ok {
-		return true
-	}
-	_, ok := errors.AsType[*guest.NoSSHError](err)
-	return ok
+	_, boot := errors.AsType[*guest.BootError](err)
+	_, closed := errors.AsType[*guest.NoSSHError](err)
+	_, ssh := errors.AsType[*guest.SSHError](err)
+	_, needs := errors.AsType[NeedsError](err)
+	return boot || closed || ssh || needs
 }
 
 // whole is all that is done in a machine for a test.
