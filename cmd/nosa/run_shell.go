@@ -136,6 +136,10 @@ func (b *bootLine) show(p guest.Progress) {
 		return
 	}
 	a := b.app
+	if p.Phase == guest.Inside { // the terminal is the guest's
+		b.clear()
+		return
+	}
 	text := fmt.Sprintf("[%3.0f s] %s%s", p.Since.Seconds(), b.what, phaseText(p))
 	drawing := p.Reached == "" || p.Reached == milestone.Firmware || p.Reached == milestone.BootLoader // menus and boxes
 	if p.Line != "" && !drawing && (p.Phase == guest.Booting || p.Phase == guest.Starting) {
