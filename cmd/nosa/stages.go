@@ -77,6 +77,7 @@ func exitRules() []rule {
 		{as[*tool.MissingError], exitMissing, ""},
 		{as[configRefused], exitConfig, ""},
 		{is(workspace.ErrInUse), exitFailed, "remove vms/NAME if what the machine changed may go; nosa delete --force asks nobody"},
+		{is(workspace.ErrNoBuild), exitFailed, "nosa list tells which there are; nosa build makes one"},
 		{is(machine.ErrNone), exitFailed, "nosa run -d starts one; nosa vms --all lists what ran"},
 		{is(machine.ErrNotFound), exitFailed, "nosa vms --all lists them"},
 		{as[doc.Diagnostics], exitConfig, ""},
