@@ -406,14 +406,15 @@ func (p *runPlan) firstBootConfig() ([]byte, error) {
 	return config, nil
 }
 
-// access makes the key by which this machine, and no other, lets us in.
+// access decides where the machine's files lie, and makes the key by which this
+// machine, and no other, lets us in.
 func (p *runPlan) access(ctx context.Context, dir string) error {
-	if !p.o.usernet || p.o.ignitionDirect {
-		return nil
-	}
 	files := dir
 	if p.kept != nil {
 		files, p.req.Keep = p.kept.dir, p.kept.dir
+	}
+	if !p.o.usernet || p.o.ignitionDirect {
+		return nil
 	}
 	key := filepath.Join(files, "id_ed25519")
 	p.req.Guest = sshPort
