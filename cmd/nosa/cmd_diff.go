@@ -41,7 +41,8 @@ type. Many files are folded into directories; --all lists each.
 With --boot by what their boots differ, in guest instructions, as nosa check
 --icount has measured them of both: total, kernel, initrd, userspace, then the
 units that got dearer, cheaper, new or gone, the greatest difference first. What
-differs by less than 1 % of itself or 0.1 % of the boot is noise and only counted.
+differs by less than 1 % of itself or 0.1 % of the boot, or by no more than boots of
+one build differ among themselves, is noise and only counted.
 
 With --output json it is one object: from and to (build, arch, version,
 timestamp, commit, linux, config), packages [{name, change, from, to}], files

@@ -263,7 +263,7 @@ func (w *diffWriter) boot(d check.CostDiff) {
 	}
 	switch {
 	case d.Hidden > 0:
-		fmt.Fprintf(w, "    (left out for differing by less than 1 %% of itself or 0.1 %% of the boot: %d)\n", d.Hidden)
+		fmt.Fprintf(w, "    (left out as noise: %d)\n", d.Hidden)
 	case len(d.Units) == 0:
 		w.WriteString("    (none differs)\n")
 	}

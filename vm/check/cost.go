@@ -100,7 +100,7 @@ type CostDiff struct {
 	// Units are those whose cost differs, and rest, what belongs to none; the
 	// greatest difference first.
 	Units  []CostChange `json:"units"`
-	Hidden int          `json:"hidden"` // units that differ by less than the limits
+	Hidden int          `json:"hidden"` // units whose difference is noise
 }
 
 // CostChange is what became of one cost.
@@ -118,6 +118,28 @@ func (c CostChange) Percent() float64 {
 	}
 	return 100 * float64(c.To-c.From) / float64(c.From)
 }
+
+// noise is by how much the boots differ among themselves in a unit that all of
+// them have, or in the rest.
+func (c Costs) noise(unit string) int64 {
+	var list []int64
+	for _, b := range c.Boots {
+		i := slices.IndexFunc(b.Units, func(u UnitCost) bool { return u.Unit == unit })
+		switch {
+		case unit == rest:
+			list = append(list, b.Rest)
+		case i >= 0:
+			list = append(list, b.Units[i].Insns)
+		}
+	}
+	if len(list) < 2 {
+		return 0
+	}
+	return slices.Max(list) - slices.Min(list)
+}
+
+// rest is the name of what belongs to no unit.
+const rest = "rest"
 
 // The limits below which a difference is noise: a part of the cost itself, and,
 // since small units vary more, a part of the whole boot.
@@ -143,7 +165,7 @@ func DiffCosts(from, to Costs) CostDiff {
 		d.Phases = append(d.Phases, p)
 	}
 	floor := int64(totalLimit * float64(max(a.Total, b.Total)))
-	units := map[string]CostChange{"rest": {From: a.Rest, To: b.Rest}}
+	units := map[string]CostChange{rest: {From: a.Rest, To: b.Rest}}
 	for _, u := range a.Units {
 		units[u.Unit] = CostChange{From: u.Insns}
 	}
@@ -152,7 +174,7 @@ func DiffCosts(from, to Costs) CostDiff {
 	}
 	for name, u := range units {
 		u.Name = name
-		switch u.Change = u.change(floor); {
+		switch u.Change = u.change(max(floor, from.noise(name), to.noise(name))); {
 		case u.Change != "same":
 			d.Units = append(d.Units, u)
 		case u.From != u.To:
@@ -165,7 +187,7 @@ func DiffCosts(from, to Costs) CostDiff {
 	return d
 }
 
-// change names the difference; one below floor, or below a hundredth, is none.
+// change names the difference; one of at most floor, or below a hundredth, is none.
 func (c CostChange) change(floor int64) string {
 	diff := c.To - c.From
 	switch {
@@ -173,14 +195,12 @@ func (c CostChange) change(floor int64) string {
 		return "new"
 	case c.To == 0 && c.From > 0:
 		return "gone"
-	case abs(diff) < floor || float64(abs(diff)) < ownLimit*float64(c.From):
+	case abs(diff) <= floor || float64(abs(diff)) < ownLimit*float64(c.From):
 		return "same"
 	case diff > 0:
 		return "dearer"
-	case diff < 0:
-		return "cheaper"
 	}
-	return "same"
+	return "cheaper"
 }
 
 func abs(n int64) int64 { return max(n, -n) }

@@ -85,6 +85,24 @@ func TestDiffCosts(t *testing.T) {
 	}
 }
 
+// Where several boots were measured, what they differ by among themselves is noise.
+func TestDiffCostsNoise(t *testing.T) {
+	side := func(insns ...int64) Costs {
+		c := Costs{V: 1}
+		for _, n := range insns {
+			c.Boots = append(c.Boots, Cost{Total: 100_000, Units: []UnitCost{{"init.scope", n}}})
+		}
+		return c
+	}
+	if got := DiffCosts(side(10_000, 10_500), side(10_200, 10_600)); len(got.Units) != 0 || got.Hidden != 1 {
+		t.Errorf("noise is a difference: %+v", got)
+	}
+	want := []CostChange{{"init.scope", "cheaper", 10_250, 9_500}}
+	if diff := cmp.Diff(want, DiffCosts(side(10_000, 10_500), side(9_500)).Units); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // The config that brings the units is one that Ignition takes, with the root
 // console in it.
 func TestIcountConfig(t *testing.T) {
