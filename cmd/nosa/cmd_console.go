@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -67,7 +68,7 @@ func (a *app) attach(ctx context.Context, e machine.Entry, at attachment) (seria
 	}
 	switch end {
 	case serial.Quit:
-		if err := a.endMachine(ctx, e.ID, client); err != nil {
+		if err := errors.Join(a.endMachine(ctx, e.ID, client), awaitEnd(ctx, e.Dir)); err != nil {
 			return end, err
 		}
 		a.note(fmt.Sprintf("machine %s ended", e.ID))
@@ -107,8 +108,13 @@ func (a *app) runConsole(ctx context.Context, s *ownVM, o runOptions) error {
 	return err
 }
 
+// disownWithin is how long a hub may take to let a machine live on.
+const disownWithin = 10 * time.Second
+
 // disown lets the machine live on without this command.
 func (s *ownVM) disown(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, disownWithin, errors.New("its hub does not answer"))
+	defer cancel()
 	client, err := serial.Dial(ctx, s.dir, "nosa", -1)
 	if err == nil {
 		err = errors.Join(client.Do(ctx, serialRequest(vm.OpDisown, nil), nil), client.Close())
@@ -116,5 +122,6 @@ func (s *ownVM) disown(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("leaving machine %s alone: %w", s.info.ID, err)
 	}
+	s.left = true
 	return nil
 }

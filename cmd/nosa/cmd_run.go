@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -105,8 +104,9 @@ func (o *runOptions) mode() (mode, error) {
 type ownVM struct {
 	dir   string
 	info  machine.Info
-	user  string    // who logs in
-	leash io.Closer // closing it ends the machine, unless it was disowned
+	user  string // who logs in
+	leash *hubProcess
+	left  bool // it lives on without this command
 }
 
 // run starts a machine and does with it what the flags say.
@@ -120,10 +120,12 @@ func (a *app) run(ctx context.Context, o runOptions) error {
 		return err
 	}
 	s, err := p.start(ctx, how)
+	if s != nil {
+		defer s.end()
+	}
 	if err != nil {
 		return err
 	}
-	defer func() { _ = s.leash.Close() }()
 	switch how {
 	case modeDetach:
 		return a.leave(ctx, s)
@@ -131,6 +133,15 @@ func (a *app) run(ctx context.Context, o runOptions) error {
 		return a.runConsole(ctx, s, o)
 	}
 	return a.runShellIn(ctx, s, o)
+}
+
+// end ends the machine, unless it was left, and returns when nothing of it runs.
+func (s *ownVM) end() {
+	if s.left {
+		_ = s.leash.Close()
+		return
+	}
+	_ = s.leash.end() // what it was killed for is the error of those who used it
 }
 
 // leave lets the machine live on and says how to come back.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/nestos/nosa/vm"
 	serial "github.com/nestos/nosa/vm/console"
+	"github.com/nestos/nosa/workspace/lock"
 	"github.com/nestos/nosa/workspace/machine"
 )
 
@@ -98,6 +100,7 @@ func (a *app) vmRow(e machine.Entry) []string {
 type vmCommand struct {
 	use, short, long, done string
 	do                     func(context.Context, *serial.Client) error
+	ends                   bool // the machine is to be gone then
 }
 
 func newVMCommand(a *app, c vmCommand) *cobra.Command {
@@ -110,7 +113,11 @@ func newVMCommand(a *app, c vmCommand) *cobra.Command {
 		ValidArgsFunction: a.completeVMs,
 		RunE: func(cmd *cobra.Command, list []string) error {
 			return a.withVM(cmd.Context(), strings.Join(list, ""), func(e machine.Entry, client *serial.Client) error {
-				if err := c.do(cmd.Context(), client); err != nil {
+				err := c.do(cmd.Context(), client)
+				if err == nil && c.ends {
+					err = awaitEnd(cmd.Context(), e.Dir)
+				}
+				if err != nil {
 					return fmt.Errorf("machine %s: %w", e.ID, err)
 				}
 				return a.answer(map[string]string{"id": string(e.ID), "done": c.use}, fmt.Sprintf("%s: %s", e.ID, c.done))
@@ -127,7 +134,7 @@ func newVMCommands(a *app) []*cobra.Command {
 	var force bool
 	var grace time.Duration
 	stop := newVMCommand(a, vmCommand{
-		use: "stop", done: "stopped", short: "Stop a machine",
+		use: "stop", done: "stopped", ends: true, short: "Stop a machine",
 		long: `Press the machine's power button, and pull its plug if it is not off in time.
 ID is what nosa vms prints, the beginning or end of it, or the name of a kept
 disk; it can be left out when only one machine runs.`,
@@ -162,6 +169,28 @@ disk; it can be left out when only one machine runs.`,
 				return c.Do(ctx, serialRequest(vm.OpBreak, nil), nil)
 			},
 		}),
+	}
+}
+
+// recordWithin is how long a hub may take to write down the end of its machine;
+// viewers have some seconds to read the rest before.
+const recordWithin = 30 * time.Second
+
+// awaitEnd waits until nothing of a stopped machine runs and its record says so:
+// then its kept disk can be used again.
+func awaitEnd(ctx context.Context, dir string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, recordWithin, errors.New("its hub does not end"))
+	defer cancel()
+	for {
+		held, err := lock.Probe(filepath.Join(dir, "lock"), lock.Exclusive, 0)
+		if err != nil || !held {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(10 * time.Millisecond):
+		}
 	}
 }
 

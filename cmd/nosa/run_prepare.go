@@ -304,7 +304,7 @@ func (p *runPlan) startMachine(ctx context.Context) (*ownVM, error) {
 	}
 	e, err := machine.Look(m.Dir)
 	if err != nil {
-		return nil, errors.Join(err, leash.Close())
+		return nil, errors.Join(err, leash.end())
 	}
 	return &ownVM{dir: m.Dir, info: e.Info, leash: leash, user: p.guestUser()}, nil
 }
