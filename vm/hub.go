@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -74,6 +75,7 @@ type Hub struct {
 	owned  bool       // the command that started it may still end it
 	reason string     // why the guest shut down, as QMP says
 
+	resets atomic.Int32 // of the machine, from outside or by the guest, not told the watch yet
 	record record
 	logs   []*console.Log
 	logged sync.WaitGroup // who writes them
@@ -149,7 +151,7 @@ func (h *Hub) launch(ctx context.Context, req HubRequest) error {
 	}
 	m, err := Start(ctx, req.Spec, StartOptions{
 		Own: h.Machine.Dir, Keep: req.Keep, Event: h.qmp, Line: h.Line,
-		Tee: milestone.New(func() time.Duration { return h.Now().Sub(h.start) }, h.milestone),
+		Tee: &watch{hub: h, to: milestone.New(func() time.Duration { return h.Now().Sub(h.start) }, h.milestone)},
 	})
 	if err != nil {
 		for _, log := range h.logs {

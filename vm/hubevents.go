@@ -8,6 +8,21 @@ import (
 	"github.com/nestos/nosa/workspace/machine"
 )
 
+// watch finds the milestones in what the serial port prints. A reset is not
+// printed: QMP tells of it, on another goroutine.
+type watch struct {
+	hub *Hub
+	to  *milestone.Watcher
+}
+
+// Write implements io.Writer.
+func (w *watch) Write(p []byte) (int, error) {
+	if w.hub.resets.Swap(0) > 0 {
+		w.to.Reset()
+	}
+	return w.to.Write(p)
+}
+
 // milestone notes what the guest has come to.
 func (h *Hub) milestone(ms milestone.Milestone) {
 	e := event.Event{
@@ -53,7 +68,9 @@ func (h *Hub) qmp(name string, data json.RawMessage) {
 			}
 		}
 		h.mu.Unlock()
-	case "RESET", "GUEST_PANICKED", "POWERDOWN":
+	case "RESET":
+		h.resets.Add(1)
+	case "GUEST_PANICKED", "POWERDOWN":
 	default:
 		return
 	}
