@@ -55,14 +55,17 @@ reload() {
 	sshd=yes
 }
 
-# A key to log in with.
+# A key to log in with. Make has asked for the user without a key, so that in a
+# fork only the line is missing.
 user() {
-	home=$(getent passwd "$login") && home=${home%:*} && home=${home##*:} && [ -d "$home" ] || return
-	mkdir -p "$home/.ssh" && printf '%s\n' "$key" >>"$home/.ssh/authorized_keys" || return
-	chmod 700 "$home/.ssh"
-	chmod 600 "$home/.ssh/authorized_keys"
-	chown -R "$login:" "$home/.ssh"
-	if [ -e /sys/fs/selinux/enforce ]; then restorecon -R "$home/.ssh"; fi
+	eval "home=~$login"
+	[ -d "$home" ] || return
+	f=$home/.ssh/authorized_keys
+	if [ ! -f $f ]; then
+		(umask 077 && mkdir -p $home/.ssh && : >>$f) && chown -R "$login:" $home/.ssh || return
+		if [ -e /sys/fs/selinux/enforce ]; then restorecon -R $home/.ssh; fi
+	fi
+	if [ -n "$key" ]; then printf '%s\n' "$key" >>$f; fi
 }
 
 # A name. Who is logged in goes on calling the machine by the old one.
@@ -70,14 +73,15 @@ rename() {
 	read -r old </proc/sys/kernel/hostname
 	[ "$old" != "$name" ] || return 0
 	printf '%s\n' "$name" >/etc/hostname && printf %s "$name" >/proc/sys/kernel/hostname || return
-	for tty in $(cat /sys/class/tty/console/active); do :; done
+	read -r tty </sys/class/tty/console/active
+	tty=${tty##* }
 }
 
 renew() {
 	entropy= sshd=no failed= tty=
 	entropy
 	hostkeys || failed="$failed hostkeys"
-	if [ -n "$key" ]; then user || failed="$failed user"; fi
+	if [ -n "$login" ]; then user || failed="$failed user"; fi
 	if [ -n "$name" ]; then rename || failed="$failed name"; fi
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,8 +25,10 @@ type MakeOptions struct {
 	// Become is typed at the prompt of whoever is logged in, to become root:
 	// "sudo sh". "" is that root is.
 	Become string
-	Pace   guest.Pace // the zero value is PaceOf the accelerator
-	Now    time.Time  // becomes Info.Created
+	// User is who the forks' keys are for (RenewOptions); "" is nobody.
+	User string
+	Pace guest.Pace // the zero value is PaceOf the accelerator
+	Now  time.Time  // becomes Info.Created
 	// Line gets the lines of the console and QEMU's own; nil discards them.
 	Line func(string)
 
@@ -230,7 +233,7 @@ func (o MakeOptions) ready(ctx context.Context, c *guest.Console, arch vm.Arch) 
 	}
 	// What a fork does is done once: the programs are in memory then, and what does
 	// not work in this guest is known.
-	_, err = talk{c}.renew(ctx, RenewOptions{})
+	_, err = talk{c}.renew(ctx, RenewOptions{User: o.User})
 	return err
 }
 
@@ -246,12 +249,13 @@ func install(arch vm.Arch) string {
 
 // finish writes the files to the disk and describes them.
 func finish(dir string, info *Info) error {
+	vars := filepath.Join(dir, "vars") // Start's, of UEFI
+	if err := os.Remove(vars); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	info.Files = map[string]stamp{}
-	for _, name := range []string{stateName, memName, diskName, varsName, imageName} {
+	for _, name := range []string{stateName, memName, diskName, imageName} {
 		file := filepath.Join(dir, name)
-		if _, err := os.Stat(file); err != nil && name == varsName {
-			continue // a BIOS has none
-		}
 		if name != imageName {
 			if err := syncFile(file); err != nil {
 				return err

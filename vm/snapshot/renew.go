@@ -24,7 +24,8 @@ const agentDir = "/run/nosa-fork"
 
 // RenewOptions say what a fork gets beside what every fork does.
 type RenewOptions struct {
-	// User gets Key (a line of authorized_keys) as a key to log in with; "" is nobody.
+	// User gets Key (a line of authorized_keys) as a key to log in with; "" is
+	// nobody. It is quickest for the one that Make was told.
 	User, Key string
 	// Hostname is the fork's own name; "" leaves the snapshot's. The console logs
 	// in anew for it.
@@ -144,6 +145,8 @@ const seedSize = 32
 // maxRequest is what a terminal takes before it is read, less some for the rest.
 const maxRequest = 3500
 
+var userRE = regexp.MustCompile(`^([a-z_][a-z0-9_-]*)?$`)
+
 // request is the lines for the agent.
 func request(o RenewOptions, k hostKey, seed []byte) (string, error) {
 	var lines strings.Builder
@@ -157,6 +160,9 @@ func request(o RenewOptions, k hostKey, seed []byte) (string, error) {
 			return "", fmt.Errorf("%s %q: a line without control characters is wanted", v[0], v[1])
 		}
 		lines.WriteString(v[0] + " " + v[1] + "\n")
+	}
+	if !userRE.MatchString(o.User) {
+		return "", fmt.Errorf("login %q: want the name of a user", o.User)
 	}
 	if lines.Len() > maxRequest {
 		return "", fmt.Errorf("the key to log in with is too long (%d bytes)", len(o.Key))

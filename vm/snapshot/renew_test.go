@@ -25,7 +25,6 @@ var inGuest = map[string]string{
 	"date":       `echo "date $*" >>$LOG`,
 	"systemctl":  `echo "systemctl $*" >>$LOG`,
 	"networkctl": `echo "networkctl $*" >>$LOG`,
-	"getent":     `echo "nest:x:1000:1000::$HOME/nest:/bin/sh"`,
 	"chown":      `echo "chown $*" >>$LOG`,
 	"sshd":       `trap 'echo "sshd reloads" >>$LOG; echo $$ >/run/sshd.pid' HUP; echo $$ >/run/sshd.pid; echo up >>$LOG; while :; do read -r line <>/run/fifo; done`,
 }
@@ -52,10 +51,14 @@ func newRoom(t *testing.T) room {
 			t.Fatal(err)
 		}
 	}
+	passwd := "root:x:0:0::" + r.dir + ":/bin/sh\nnest:x:1000:1000::" + r.file("nest") + ":/bin/sh\n"
+	if err := os.WriteFile(r.file("passwd"), []byte(passwd), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	args := []string{
 		"--die-with-parent", "--unshare-user", "--uid", "0", "--gid", "0", "--unshare-pid", "--unshare-uts", "--unshare-ipc",
 		"--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--bind", r.dir, r.dir,
-		"--bind", filepath.Join(r.dir, "etc"), "/etc/ssh", "--bind", filepath.Join(r.dir, "run"), "/run",
+		"--bind", r.file("etc"), "/etc/ssh", "--ro-bind", r.file("passwd"), "/etc/passwd", "--bind", r.file("run"), "/run",
 		"--setenv", "PATH", filepath.Join(r.dir, "bin") + ":/usr/sbin:/usr/bin:/sbin:/bin", "--setenv", "HOME", r.dir,
 		"--setenv", "LOG", r.file("log"), "--setenv", "PS1", "root@guest:~# ", "--setenv", "HISTFILE", "",
 	}
@@ -159,7 +162,10 @@ func TestRenew(t *testing.T) {
 		t.Error(diff)
 	}
 	log := r.read(t, "log")
-	for _, want := range []string{"date -u -s @1927857906.000007000\n", "sshd reloads\n"} {
+	if info, err := os.Stat(r.file("nest", ".ssh", "authorized_keys")); err != nil || info.Mode() != 0o600 {
+		t.Errorf("mode of the keys: %v, %v", info, err)
+	}
+	for _, want := range []string{"date -u -s @1927857906.000007000\n", "sshd reloads\n", "chown -R nest: " + r.file("nest", ".ssh") + "\n"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("%q is not among what was done:\n%s", want, log)
 		}
@@ -263,6 +269,7 @@ func TestRequestRefuses(t *testing.T) {
 		want string
 	}{
 		{"two lines", RenewOptions{User: "nest", Key: "a\ngo 1"}, "without control characters"},
+		{"a command", RenewOptions{User: "a;b"}, "want the name of a user"},
 		{"an interrupt", RenewOptions{Hostname: "a\x03"}, "without control characters"},
 		{"a terminal's line", RenewOptions{User: "nest", Key: strings.Repeat("k", maxRequest)}, "too long (3500 bytes)"},
 	} {

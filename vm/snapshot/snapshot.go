@@ -47,7 +47,6 @@ const (
 	stateName = "state"     // of the devices, as QEMU writes it
 	memName   = "mem"       // the guest's memory
 	diskName  = "disk0.qcow2"
-	varsName  = "vars"  // of UEFI
 	imageName = "image" // a link to the image that the disk is an overlay of
 )
 
@@ -165,16 +164,14 @@ func load(dir string) (Info, error) {
 }
 
 // Spec is the machine that goes on from the snapshot, made of the one that would
-// boot: the Spec that the snapshot's key was made from.
+// boot: the Spec that the snapshot's key was made from. The variables of UEFI are
+// in the state; QEMU writes them to the fork's file.
 func (p *Snapshot) Spec(spec vm.Spec) vm.Spec {
 	spec = base(spec)
 	spec.Disks[0] = frozen(spec.Disks[0], filepath.Join(p.Dir, diskName))
 	spec.Memory = vm.MemoryFile{Path: filepath.Join(p.Dir, memName)}
 	spec.State = filepath.Join(p.Dir, stateName)
 	spec.Boot = vm.BootChanges{} // the disk has them, and is mounted
-	if _, ok := p.Info.Files[varsName]; ok {
-		spec.Flash.Vars = filepath.Join(p.Dir, varsName)
-	}
 	return spec
 }
 
