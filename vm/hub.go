@@ -74,6 +74,7 @@ type Hub struct {
 	mu     sync.Mutex // of what follows
 	owned  bool       // the command that started it may still end it
 	reason string     // why the guest shut down, as QMP says
+	end    *HubEnd    // nil before it is decided
 
 	resets atomic.Int32 // of the machine, from outside or by the guest, not told the watch yet
 	record record
@@ -97,7 +98,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	h.record.begin(h.Machine)
 	err := h.run(ctx)
 	h.record.end()
-	why := h.why(ctx, err)
+	why := h.decide(ctx, err).Why
 	if _, ok := errors.AsType[errStopped](err); ok {
 		err = nil
 	}
@@ -116,14 +117,13 @@ func (h *Hub) run(ctx context.Context) (err error) {
 			h.Ready(err)
 		}
 	}
-	defer func() { answer(err) }()
-	var req HubRequest
-	data, err := os.ReadFile(filepath.Join(h.Machine.Dir, requestFile))
-	if err == nil {
-		err = json.Unmarshal(data, &req)
-	}
+	defer func() {
+		h.decide(ctx, err) // before who waits for the machine learns of it and lets go
+		answer(err)
+	}()
+	req, err := h.request()
 	if err != nil {
-		return fmt.Errorf("reading the machine's request: %w", err)
+		return err
 	}
 	if h.events, err = h.Machine.OpenEvents(); err != nil {
 		return err
@@ -142,6 +142,17 @@ func (h *Hub) run(ctx context.Context) (err error) {
 		return err
 	}
 	return h.serve(ctx, answer)
+}
+
+func (h *Hub) request() (req HubRequest, err error) {
+	data, err := os.ReadFile(filepath.Join(h.Machine.Dir, requestFile))
+	if err == nil {
+		err = json.Unmarshal(data, &req)
+	}
+	if err != nil {
+		return req, fmt.Errorf("reading the machine's request: %w", err)
+	}
+	return req, nil
 }
 
 // launch starts QEMU.
@@ -228,7 +239,17 @@ type HubEnd struct {
 // farewell is asked when the serial port is read to its end: QEMU is gone.
 func (h *Hub) farewell(ctx context.Context) HubEnd {
 	<-h.m.Exited()
-	return HubEnd{Why: h.why(ctx, h.m.err), Failed: ctx.Err() == nil && h.m.err != nil}
+	return h.decide(ctx, h.m.err)
+}
+
+// decide says how the machine ended; the first time counts, for everybody.
+func (h *Hub) decide(ctx context.Context, err error) HubEnd {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.end == nil {
+		h.end = &HubEnd{Why: h.why(ctx, err), Failed: ctx.Err() == nil && err != nil}
+	}
+	return *h.end
 }
 
 // leash ends the machine when the command that started it is gone.
@@ -247,8 +268,6 @@ func (h *Hub) leash() {
 
 // why says in words how the machine ended.
 func (h *Hub) why(ctx context.Context, err error) string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	switch {
 	case ctx.Err() != nil:
 		return event.Clean(context.Cause(ctx).Error())

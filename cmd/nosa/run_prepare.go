@@ -48,6 +48,9 @@ func (a *app) prepareRun(ctx context.Context, o runOptions) (*runPlan, error) {
 	if p.req.Spec, err = o.spec(); err != nil {
 		return nil, usageError{err}
 	}
+	if p.req.Log, err = consoleLimit(os.Getenv("NOSA_CONSOLE_LIMIT")); err != nil {
+		return nil, err
+	}
 	if o.keep != "" {
 		if p.kept, err = p.openKept(); err != nil {
 			return nil, err
@@ -131,6 +134,11 @@ func (p *runPlan) goOn(ctx context.Context, disk *vm.Disk) error {
 
 // findConfig reads the user's config for the first boot.
 func (p *runPlan) findConfig(context.Context) error {
+	for _, name := range p.o.addIgnition {
+		if _, err := ignition.WellKnown(name, p.guestUser()); err != nil {
+			return usageError{fmt.Errorf("--add-ignition: %w", err)}
+		}
+	}
 	switch {
 	case p.o.ignition != "":
 		data, err := readSmall(p.o.ignition)
@@ -318,9 +326,6 @@ func (p *runPlan) launch(ctx context.Context, m *machine.Machine) (hub *hubProce
 		return nil, err
 	}
 	if err := p.firstBoot(m.Dir); err != nil {
-		return nil, err
-	}
-	if p.req.Log, err = consoleLimit(os.Getenv("NOSA_CONSOLE_LIMIT")); err != nil {
 		return nil, err
 	}
 	if p.o.consoleToFile != "" {
