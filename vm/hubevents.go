@@ -33,6 +33,11 @@ func (h *Hub) milestone(ms milestone.Milestone) {
 	h.record.note(e.Step, "")
 }
 
+// ResetOutside says whether an event of a hub is a reset that the guest did not ask for.
+func ResetOutside(e event.Event) bool {
+	return e.Kind == event.Log && e.Text == "RESET" && e.Reason != "guest-reset"
+}
+
 // tell writes an event to the journal and to all viewers.
 func (h *Hub) tell(e event.Event) {
 	h.events.Emit(e)
@@ -47,6 +52,11 @@ func (h *Hub) tell(e event.Event) {
 // qmp takes QEMU's events; see qapi/run-state.json of QEMU. It runs on QMP's
 // reader, so what takes longer is done elsewhere.
 func (h *Hub) qmp(name string, data json.RawMessage) {
+	var what struct {
+		Guest  bool   `json:"guest"`
+		Reason string `json:"reason"`
+	}
+	_ = json.Unmarshal(data, &what)
 	switch name {
 	case "STOP", "RESUME":
 		state := machine.Running
@@ -55,11 +65,6 @@ func (h *Hub) qmp(name string, data json.RawMessage) {
 		}
 		h.record.note("", state)
 	case "SHUTDOWN":
-		var what struct {
-			Guest  bool   `json:"guest"`
-			Reason string `json:"reason"`
-		}
-		_ = json.Unmarshal(data, &what)
 		h.mu.Lock()
 		if what.Guest {
 			h.reason = "the guest powered off"
@@ -74,5 +79,5 @@ func (h *Hub) qmp(name string, data json.RawMessage) {
 	default:
 		return
 	}
-	h.tell(event.Event{V: event.Version, Time: h.Now().UTC(), Kind: event.Log, Level: event.Info, Text: name})
+	h.tell(event.Event{V: event.Version, Time: h.Now().UTC(), Kind: event.Log, Level: event.Info, Text: name, Reason: event.Clean(what.Reason)})
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/nestos/nosa/vm"
 	serial "github.com/nestos/nosa/vm/console"
 	"github.com/nestos/nosa/vm/guest"
+	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/machine"
 )
 
@@ -102,7 +103,7 @@ func (a *app) ssh(ctx context.Context, id, command string, o guestOptions) error
 		return err
 	}
 	defer g.close()
-	session := guest.Session{WaitOptions: g.wait, SSH: g.ssh, Command: command, Terminal: g.terminal()}
+	session := g.session(command)
 	if o.tty {
 		session.TTY = guest.WithTTY
 	}
@@ -166,6 +167,27 @@ func (g *inGuest) show(p guest.Progress) {
 		return
 	}
 	g.line.show(p)
+}
+
+// session is a shell or a command in the machine.
+func (g *inGuest) session(command string) guest.Session {
+	s := guest.Session{WaitOptions: g.wait, SSH: g.ssh, Command: command, Terminal: g.terminal()}
+	if g.client == nil {
+		return s
+	}
+	resets := make(chan struct{}, 1)
+	go func() { // until the client is closed
+		for raw := range g.client.Events() {
+			if e, err := event.Parse(raw); err == nil && vm.ResetOutside(e) {
+				select {
+				case resets <- struct{}{}:
+				default:
+				}
+			}
+		}
+	}()
+	s.Reset = resets
+	return s
 }
 
 func (g *inGuest) terminal() guest.Terminal {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/charmbracelet/x/ansi"
@@ -27,26 +26,16 @@ func (e guestEnded) Error() string {
 // runShellIn is nosa run without -c and -d: it waits for the guest's sshd and
 // then is a shell in it, or -x's command.
 func (a *app) runShellIn(ctx context.Context, s *ownVM, o runOptions) error {
-	client, err := serial.Dial(ctx, s.dir, "nosa run", 0)
+	g, err := a.openGuest(ctx, string(s.info.ID), guestOptions{raw: o.raw, timeout: o.timeout})
 	if err != nil {
-		return fmt.Errorf("machine %s: %w", s.info.ID, err)
+		return err
 	}
-	defer client.Close()
-	pace := guest.PaceOf(vm.Accel(s.info.Accel))
-	if o.timeout > 0 {
-		pace.Boot = o.timeout
-	}
-	line := bootLine{app: a}
-	session := guest.Session{
-		SSH: sshOf(s.info), Command: o.exec,
-		Terminal: guest.Terminal{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Term: os.Getenv("TERM"), Raw: o.raw},
-		WaitOptions: guest.WaitOptions{
-			Pace: pace, Console: guest.NewConsole(client, client.Ring(), pace), Progress: line.show, Up: s.info.Resumed,
-		},
-	}
+	defer g.close()
+	g.wait.Progress = g.line.show // a boot, so everybody is told
+	session := g.session(o.exec)
 	end, err := session.Run(ctx)
-	line.clear()
-	stopErr := a.endMachine(ctx, s.info.ID, client)
+	g.line.clear()
+	stopErr := a.endMachine(ctx, s.info.ID, g.client)
 	switch {
 	case err != nil:
 		return a.explainBoot(s, err)
@@ -63,6 +52,9 @@ const endWithin = 30 * time.Second
 
 // endMachine pulls the plug of a machine.
 func (a *app) endMachine(ctx context.Context, id machine.ID, client *serial.Client) error {
+	if client == nil { // the leash ends it
+		return nil
+	}
 	select {
 	case <-client.Done():
 		return nil
