@@ -78,34 +78,26 @@ func made(t *testing.T, spec vm.Spec, o Origin) (Store, *Snapshot) {
 
 // fork is a running fork.
 type fork struct {
-	m    *vm.Machine
-	c    *guest.Console
-	done Renewed
+	Fork
 	took time.Duration // from nothing to a prompt
 	cpu  time.Duration // that QEMU took for it
 }
 
-func startFork(ctx context.Context, dir string, snap *Snapshot, spec vm.Spec, o RenewOptions) (fork, error) {
+func startFork(ctx context.Context, dir string, snap *Snapshot, o ForkOptions) (f fork, err error) {
 	start := time.Now()
-	m, err := vm.Start(ctx, snap.Spec(spec), vm.StartOptions{Dir: dir})
-	if err != nil {
-		return fork{}, err
+	o.Start.Dir = dir
+	o.Pace = guest.PaceOf(vm.TCG)
+	o.Pace.Command, o.Pace.Shell = 20*time.Minute, 20*time.Minute // twenty guests on two processors
+	if f.Fork, err = snap.store.Fork(ctx, snap.Info.Key, o); err != nil {
+		return f, err
 	}
-	loaded := time.Since(start)
-	pace := guest.PaceOf(vm.TCG)
-	pace.Command, pace.Shell = 20*time.Minute, 20*time.Minute // twenty guests on two processors
-	f := fork{m: m, c: guest.NewConsole(m, m.Serial(), pace)}
-	f.done, err = Renew(ctx, f.c, o)
-	f.took, f.cpu = time.Since(start), cpuTime(filepath.Dir(m.Spec.Disks[0].Path))
-	if err != nil {
-		return f, errors.Join(fmt.Errorf("after %s: %w (%v)", loaded, err, f.c.Tail()), m.Stop())
-	}
+	f.took, f.cpu = time.Since(start), cpuTime(filepath.Dir(f.Machine.Spec.Disks[0].Path))
 	return f, nil
 }
 
 // run runs a script in the fork, at its prompt.
 func (f *fork) run(ctx context.Context, script string) (string, error) {
-	sh, err := f.c.Attach(ctx)
+	sh, err := f.Console.Attach(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -139,22 +131,22 @@ func TestFullFork(t *testing.T) {
 	_, snap := made(t, spec, origin)
 	file, public := key(t)
 	later := func() time.Time { return time.Now().Add(1000 * time.Hour) }
-	f, err := startFork(t.Context(), t.TempDir(), snap, spec, RenewOptions{User: "root", Key: public, Hostname: "fork-1", Now: later})
+	f, err := startFork(t.Context(), t.TempDir(), snap, ForkOptions{Spec: spec, Renew: RenewOptions{User: "root", Key: public, Hostname: "fork-1", Now: later}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.m.Stop()
-	t.Logf("prompt after %s, %s of processor: %+v", f.took, f.cpu, f.done)
-	if !f.done.SSHD || f.done.HostKey == "" {
-		t.Fatalf("renewed: %+v", f.done)
+	defer f.Machine.Stop()
+	t.Logf("prompt after %s, %s of processor: %+v", f.took, f.cpu, f.Renewed)
+	if !f.Renewed.SSHD || f.Renewed.HostKey == "" {
+		t.Fatalf("renewed: %+v", f.Renewed)
 	}
 	// Over SSH, with the host key that Renew says and no other.
-	port, err := f.m.ForwardedPort(t.Context(), 22)
+	port, err := f.Machine.ForwardedPort(t.Context(), 22)
 	if err != nil {
 		t.Fatal(err)
 	}
 	known := filepath.Join(t.TempDir(), "known")
-	if err := os.WriteFile(known, []byte("[127.0.0.1]:"+fmt.Sprint(port)+" "+f.done.HostKey+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(known, []byte("[127.0.0.1]:"+fmt.Sprint(port)+" "+f.Renewed.HostKey+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ssh := guest.SSH{Port: port, User: "root", Key: file, KnownHosts: known}
@@ -170,21 +162,21 @@ func TestFullFork(t *testing.T) {
 		t.Fatalf("%+v: %v", out, err)
 	}
 	// It was set while the fork was renewed and asked since start.
-	if off := time.Unix(seconds, 0).Sub(later()).Abs(); off > f.done.Took+time.Since(start)+time.Second {
+	if off := time.Unix(seconds, 0).Sub(later()).Abs(); off > f.Renewed.Took+time.Since(start)+time.Second {
 		t.Errorf("the clock is off by %s", off)
 	}
 	if name != "fork-1" {
 		t.Errorf("host name %q", name)
 	}
 	// The console has logged in anew, and echoes.
-	if _, err := f.c.Expect(t.Context(), "a prompt", time.Minute, regexp.MustCompile(`^root@fork-1:.*# ?$`)); err != nil {
+	if _, err := f.Console.Expect(t.Context(), "a prompt", time.Minute, regexp.MustCompile(`^root@fork-1:.*# ?$`)); err != nil {
 		t.Error(err)
 	}
-	if err := f.c.Type("echo ec''ho\n"); err != nil {
+	if err := f.Console.Type("echo ec''ho\n"); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{`# echo ec''ho`, `^echo$`} {
-		if _, err := f.c.Expect(t.Context(), want, time.Minute, regexp.MustCompile(want)); err != nil {
+		if _, err := f.Console.Expect(t.Context(), want, time.Minute, regexp.MustCompile(want)); err != nil {
 			t.Error(err)
 		}
 	}
@@ -218,14 +210,14 @@ func TestFullForks(t *testing.T) {
 	}
 	defer func() {
 		for _, f := range forks {
-			if f.m != nil {
-				_ = f.m.Stop()
+			if f.Machine != nil {
+				_ = f.Machine.Stop()
 			}
 		}
 	}()
 	each("forked", func(i int) (err error) {
 		now := func() time.Time { return time.Now().AddDate(i, 0, 0) }
-		forks[i], err = startFork(t.Context(), dir, snap, spec, RenewOptions{Now: now})
+		forks[i], err = startFork(t.Context(), dir, snap, ForkOptions{Spec: spec, Renew: RenewOptions{Now: now}})
 		return err
 	})
 	each("written", func(i int) error {
@@ -242,7 +234,7 @@ func TestFullForks(t *testing.T) {
 		if len(lines) != 5 {
 			t.Fatalf("fork %d: %q", i, told[i])
 		}
-		want := []string{fmt.Sprintf("fork %d", i), fmt.Sprint(time.Now().AddDate(i, 0, 0).UTC().Year()), forks[i].done.HostKey}
+		want := []string{fmt.Sprintf("fork %d", i), fmt.Sprint(time.Now().AddDate(i, 0, 0).UTC().Year()), forks[i].Renewed.HostKey}
 		if diff := cmp.Diff(want, []string{lines[0], lines[1], lines[4]}); diff != "" {
 			t.Errorf("fork %d: %s", i, diff)
 		}
@@ -257,7 +249,7 @@ func TestFullForks(t *testing.T) {
 	}
 	t.Log(memory(t, dir))
 	for i := range forks {
-		if err := forks[i].m.Stop(); err != nil {
+		if err := forks[i].Machine.Stop(); err != nil {
 			t.Error(err)
 		}
 	}
@@ -334,8 +326,7 @@ func memory(t *testing.T, dir string) string {
 	return b.String()
 }
 
-// TestFullForkDamaged: a state that QEMU does not take is told from other
-// trouble, and after Discard the next look says that there is none.
+// TestFullForkDamaged: a snapshot that QEMU does not take is none, and gone.
 func TestFullForkDamaged(t *testing.T) {
 	spec, origin := machine(t)
 	_, good := made(t, spec, origin)
@@ -359,14 +350,13 @@ func TestFullForkDamaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	work := t.TempDir()
-	if _, err := vm.Start(t.Context(), snap.Spec(spec), vm.StartOptions{Dir: work}); !errors.Is(err, vm.ErrState) {
-		t.Errorf("%v, want %v", err, vm.ErrState)
+	if err := snap.Close(); err != nil {
+		t.Fatal(err)
 	}
-	if err := snap.Discard(t.Context()); err != nil {
-		t.Error(err)
-	}
-	if _, err := store.Find(t.Context(), good.Info.Key); !errors.Is(err, ErrNone) {
-		t.Errorf("after Discard: %v", err)
+	for _, want := range []error{vm.ErrState, ErrNone} {
+		if _, err := store.Fork(t.Context(), good.Info.Key, ForkOptions{Spec: spec, Start: vm.StartOptions{Dir: work}}); !errors.Is(err, ErrNone) || !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
 	}
 	for _, left := range []string{work, store.Dir} {
 		if list, err := os.ReadDir(left); err != nil || len(list) > 1 || len(list) == 1 && !strings.HasSuffix(list[0].Name(), lockSuffix) {

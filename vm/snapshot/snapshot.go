@@ -4,18 +4,18 @@
 // A fork is an ordinary machine whose Spec comes from Snapshot.Spec: its disk is
 // an overlay on the snapshot's, its memory a private mapping of the snapshot's
 // memory file, so that any number of forks share what none of them has written.
-// In order:
+// Store.Fork does all of it; where another process runs the machine, in order:
 //
 //	snapshot.Unfit(spec) == ""              // else boot
 //	key, err := snapshot.Key(spec, origin)
-//	snap, err := store.Find(ctx, key)            // ErrNone: boot, the text says why
+//	snap, err := store.Find(ctx, key)       // ErrNone: boot, the text says why
 //	m, err := vm.Start(ctx, snap.Spec(spec), …)  // vm.ErrState: snap.Discard, boot
-//	snap.Close()                            // QEMU has its files open
 //	done, err := snapshot.Renew(ctx, guest.NewConsole(…), …)
+//	snap.Close()                            // QEMU has its files open
 //
 // A fork is a boot that somebody else has made: it has the snapshot's machine
 // and boot ids, and what the first boot does is behind it. What tests a boot
-// must not use it. It chooses no machine and starts none but the one it saves.
+// must not use it.
 package snapshot
 
 import (
