@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/nestos/nosa/vm"
 	"github.com/nestos/nosa/vm/guest"
@@ -101,6 +100,16 @@ func (h *testHost) spec() vm.Spec {
 	}
 }
 
+// plainConfig is the file with the config that snapshot writes.
+func (h *testHost) plainConfig() string { return filepath.Join(h.dir, "config.ign") }
+
+// plain is the machine that snapshots are made of.
+func (h *testHost) plain() vm.Spec {
+	spec := h.spec()
+	spec.FwCfgFiles = map[string]string{snapshot.ConfigName: h.plainConfig()}
+	return spec
+}
+
 // snapshot finds the build's snapshot, or makes it.
 func (h *testHost) snapshot(ctx context.Context) (*snapshot.Snapshot, error) {
 	store := snapshot.Store{Dir: filepath.Join(h.c.env.WS.Cache(), "snapshots")}
@@ -108,8 +117,10 @@ func (h *testHost) snapshot(ctx context.Context) (*snapshot.Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	spec := h.spec()
-	spec.FwCfgFiles = map[string]string{snapshot.ConfigName: "config"}
+	if err := os.WriteFile(h.plainConfig(), config, 0o600); err != nil {
+		return nil, fmt.Errorf("config of the snapshot: %w", err)
+	}
+	spec := h.plain()
 	like := &runPlan{ws: h.c.env.WS, info: machine.Info{Build: h.meta.BuildID, Artifact: "qemu"}, req: vm.HubRequest{Spec: h.spec()}}
 	origin, err := like.origin(ctx, config)
 	if err != nil {
@@ -123,11 +134,6 @@ func (h *testHost) snapshot(ctx context.Context) (*snapshot.Snapshot, error) {
 	if !errors.Is(err, snapshot.ErrNone) {
 		return snap, err
 	}
-	file := filepath.Join(h.dir, "config.ign")
-	if err := os.WriteFile(file, config, 0o600); err != nil {
-		return nil, fmt.Errorf("making a snapshot: %w", err)
-	}
-	spec.FwCfgFiles = map[string]string{snapshot.ConfigName: file}
 	const step = "snapshot"
 	done := h.c.begin(step, "boot the build once, to be forked")
 	if err := store.Make(ctx, snapshot.MakeOptions{
@@ -238,9 +244,7 @@ func (h *testHost) fork(ctx context.Context, n kola.Needs) (*testMachine, error)
 	if err != nil {
 		return nil, err
 	}
-	spec := h.spec()
-	spec.FwCfgFiles = map[string]string{snapshot.ConfigName: "config"}
-	spec = snap.Spec(spec)
+	spec := snap.Spec(h.plain())
 	spec.Net.Restrict = !n.Internet
 	m, err := h.start(ctx, spec)
 	if err := errors.Join(err, snap.Close()); err != nil {
@@ -271,64 +275,3 @@ func (h *testHost) start(ctx context.Context, spec vm.Spec) (*testMachine, error
 	m.ssh = guest.SSH{Port: port, User: runGuestUser, Key: h.key, KnownHosts: filepath.Join(h.dir, fmt.Sprintf("known-hosts-%d", h.number))}
 	return m, nil
 }
-
-// testMachine is a machine that tests run on.
-type testMachine struct {
-	vm   *vm.Machine
-	ssh  guest.SSH
-	pace guest.Pace
-	log  string // what its console prints
-}
-
-func (m *testMachine) console() *guest.Console { return guest.NewConsole(m.vm, m.vm.Serial(), m.pace) }
-
-// up waits until one gets in; a machine into which nobody does is ended.
-func (m *testMachine) up(ctx context.Context, resumed bool) (*testMachine, error) { //nolint:revive // resumed is a fact of the machine
-	if err := m.wait(ctx, guest.WaitOptions{Up: resumed}); err != nil {
-		return nil, errors.Join(err, m.Close())
-	}
-	return m, nil
-}
-
-// Wait waits until the guest lets us in again.
-func (m *testMachine) Wait(ctx context.Context) error { return m.wait(ctx, guest.WaitOptions{}) }
-
-// wait waits for sshd, and then until it lets somebody in who is not root: not
-// before the system is up.
-func (m *testMachine) wait(ctx context.Context, o guest.WaitOptions) error {
-	o.Pace, o.Console = m.pace, m.console()
-	for start := time.Now(); ; {
-		if err := m.ssh.Wait(ctx, o); err != nil {
-			return err
-		}
-		_, err := m.ssh.Run(ctx, "true")
-		if err == nil {
-			return nil
-		}
-		if _, refused := errors.AsType[*guest.SSHError](err); !refused || time.Since(start) > m.pace.Settle {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(time.Second):
-		}
-	}
-}
-
-// Run runs a script as root.
-func (m *testMachine) Run(ctx context.Context, script string) (guest.Output, error) {
-	return kola.Root(m.ssh).Run(ctx, script)
-}
-
-// Console gives what the console printed.
-func (m *testMachine) Console() []byte {
-	data, err := os.ReadFile(m.log)
-	if err != nil {
-		return nil // then there is nothing to be seen on it
-	}
-	return data
-}
-
-// Close ends the machine.
-func (m *testMachine) Close() error { return m.vm.Stop() }

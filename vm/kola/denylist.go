@@ -16,6 +16,7 @@ type Denied struct {
 	Pattern   string
 	Tracker   string // where the failure is discussed
 	Streams   []string
+	Versions  []string // of the system
 	Arches    []string
 	Platforms []string
 	Snooze    time.Time // when it stops to count; zero is never
@@ -87,7 +88,7 @@ func (r *metaReader) denied(item *doc.Node) (Denied, bool) {
 		case "platforms":
 			r.list(&d.Platforms)(e.Value, key)
 		case "osversion":
-			r.list(new([]string))(e.Value, key) // of another system than ours
+			r.list(&d.Versions)(e.Value, key)
 		case "snooze":
 			r.date(&snooze)(e.Value, key)
 		case "warn":
@@ -111,7 +112,7 @@ func (d Denied) applies(t Target) bool {
 	in := func(list []string, names ...string) bool {
 		return len(list) == 0 || slices.ContainsFunc(names, func(n string) bool { return slices.Contains(list, n) })
 	}
-	return in(d.Arches, t.Arch) && in(d.Platforms, platformNames()...) && in(d.Streams, t.Stream)
+	return in(d.Arches, t.Arch) && in(d.Platforms, platformNames()...) && in(d.Streams, t.Stream) && in(d.Versions, t.Version)
 }
 
 // verdict is what a denylist says of a test.

@@ -15,6 +15,7 @@ type Target struct {
 	// Distros are the names of the system that is built, as tests call it.
 	Distros []string
 	Stream  string    // "" is none: entries of the denylist for streams do not count
+	Version string    // of the system, as the denylist's osversion has it; "" is none
 	Now     time.Time // for dates in the denylist
 	// Patterns select tests by name (path.Match); none select all.
 	Patterns []string

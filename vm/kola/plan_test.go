@@ -84,7 +84,9 @@ func TestPlan(t *testing.T) {
 			},
 		},
 		{
-			"denylist", func(o *Target) { o.Patterns = []string{"*basic", "*files*", "*units*"} }, `
+			"denylist", func(o *Target) {
+				o.Patterns, o.Stream, o.Version = []string{"*basic", "*files*", "*units*"}, "stable", "12"
+			}, `
 - pattern: ext.config.basic
   tracker: https://example.com/1
 - pattern: ext.config.files.*
@@ -99,6 +101,9 @@ func TestPlan(t *testing.T) {
   snooze: 2026-11-22
 - pattern: ext.config.ignition.units.second
   streams: [rawhide]
+- pattern: ext.config.ignition.units.second
+  streams: [stable]
+  osversion: ["13"]
 `, []string{
 				"plain: files.license", "own: ignition.units.first (kola-denylist.yaml names it)", "own: ignition.units.second",
 				"basic: kola-denylist.yaml names it: https://example.com/1",

@@ -166,9 +166,6 @@ func (r *runner) whole(ctx context.Context, s *session) (ended, error) {
 	if r.wrong != "" && !s.test.Meta.has(tagSkipBaseChecks) {
 		return ended{reason: r.wrong}, nil
 	}
-	if err := s.install(ctx); err != nil {
-		return ended{}, err
-	}
 	end, err := s.run(ctx)
 	if err == nil && s.test.Number > 0 && !r.Forks {
 		_, err = s.m.Run(ctx, s.at.head()+cleanScript)

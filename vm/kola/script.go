@@ -89,21 +89,23 @@ systemctl start "$unit"
 `
 
 // watchScript waits, for a while, until the test has ended or asks for a reboot.
+// Its first line says which, and how many bytes about it follow; then comes the
+// journal. What is one script is one connection: without KVM that takes seconds.
 const watchScript = `i=0
 while :; do
-	if [ -e "$run/mark" ]; then echo reboot; cat "$run/mark"; exit; fi
+	if [ -e "$run/mark" ]; then echo reboot $(wc -c <"$run/mark"); cat "$run/mark"; break; fi
 	s=$(systemctl show -p ActiveState -p SubState -p Result -p ExecMainCode -p ExecMainStatus "${unit:?}")
 	case $s in
 	*ActiveState=activating*|*ActiveState=deactivating*|*ActiveState=reloading*|*SubState=running*) ;;
 	*)
 		if [ -e "$run/mark" ]; then continue; fi
-		echo end; printf '%s\n' "$s"; exit;;
+		echo end ${#s}; printf %s "$s"; break;;
 	esac
 	i=$((i+1))
-	if [ $i -gt "$polls" ]; then echo running; exit; fi
+	if [ $i -gt "$polls" ]; then echo running 0; exit; fi
 	sleep 1
 done
-`
+` + journalScript
 
 // journalScript prints what the unit wrote in this boot, its end if it is much.
 const journalScript = `journalctl --sync >/dev/null 2>&1 || true

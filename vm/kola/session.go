@@ -78,24 +78,23 @@ type scriptError struct {
 
 func (e scriptError) Error() string { return fmt.Sprintf("status %d: %s", e.code, e.text) }
 
-// install brings the test into the machine.
-func (s *session) install(ctx context.Context) error {
+// upload brings the test's files into the machine and gives what is left to do
+// with them: a script that is the beginning of the one that starts the test.
+func (s *session) upload(ctx context.Context) (string, error) {
 	payload, err := s.test.payload(s.at.unitText(s.test.Name))
 	if err != nil {
-		return err
+		return "", err
 	}
 	text := base64.StdEncoding.EncodeToString(payload)
 	sum := sha256.Sum256([]byte(text))
 	first := "yes"
-	for len(text) > 0 {
-		n := min(uploadPiece, len(text))
-		if _, err := s.do(ctx, "uploading the test", s.at.head("first", first, "piece", text[:n])+uploadScript); err != nil {
-			return err
+	for len(text) > uploadPiece {
+		if _, err := s.do(ctx, "uploading the test", s.at.head("first", first, "piece", text[:uploadPiece])+uploadScript); err != nil {
+			return "", err
 		}
-		first, text = "no", text[n:]
+		first, text = "no", text[uploadPiece:]
 	}
-	_, err = s.do(ctx, "installing the test", s.at.head("sum", hex.EncodeToString(sum[:]))+installScript)
-	return err
+	return s.at.head("first", first, "piece", text, "sum", hex.EncodeToString(sum[:])) + uploadScript + installScript, nil
 }
 
 // ended is how a test's unit ended.
@@ -118,28 +117,29 @@ func (s *session) run(ctx context.Context) (ended, error) {
 	}
 	after, cancel := context.WithTimeout(ctx, time.Minute*s.slow)
 	defer cancel()
-	if _, err := s.m.Run(after, s.at.head()+stopScript); err == nil {
-		_ = s.collect(after)
+	if out, err := s.m.Run(after, s.at.head("most", strconv.Itoa(journalMost))+stopScript+journalScript); err == nil {
+		s.note(out.Stdout)
 	}
 	return ended{code: -1, reason: fmt.Sprintf("not at its end after %s (timeoutMin)", limit)}, nil
 }
 
 // boot runs the test in this boot and the next ones.
 func (s *session) boot(ctx context.Context) (ended, error) {
+	install, err := s.upload(ctx)
+	if err != nil {
+		return ended{}, err
+	}
 	again, mark := "no", ""
 	for s.boots = 1; s.boots <= maxBoots; s.boots++ {
-		id, err := s.start(ctx, again, mark)
+		id, err := s.start(ctx, install, again, mark)
 		if err != nil {
 			return ended{}, err
 		}
 		end, next, err := s.watch(ctx)
-		if err != nil {
-			return ended{}, err
-		}
-		if err := s.collect(ctx); err != nil || next == nil {
+		if err != nil || next == nil {
 			return end, err
 		}
-		again, mark = "yes", *next
+		install, again, mark = "", "yes", *next
 		if err := s.reboot(ctx, id); err != nil {
 			return ended{}, err
 		}
@@ -147,14 +147,14 @@ func (s *session) boot(ctx context.Context) (ended, error) {
 	return ended{code: -1, reason: fmt.Sprintf("it asked for more than %d reboots", maxBoots-1)}, nil
 }
 
-// start starts the unit and gives the id of this boot.
-func (s *session) start(ctx context.Context, again, mark string) (string, error) {
+// start starts the unit, after what is to be done first, and gives the id of this boot.
+func (s *session) start(ctx context.Context, first, again, mark string) (string, error) {
 	reboots := "yes"
 	if s.test.Number > 0 {
 		reboots = "no"
 	}
 	head := s.at.head("reboots", reboots, "again", again, "mark", envQuote(mark))
-	out, err := s.do(ctx, "starting the test", head+startScript)
+	out, err := s.do(ctx, "starting the test", first+head+startScript)
 	return strings.TrimSpace(out), err
 }
 
@@ -165,18 +165,26 @@ func envQuote(s string) string {
 
 // watch waits for the end of the unit, or for the mark of a reboot.
 func (s *session) watch(ctx context.Context) (ended, *string, error) {
-	script := s.at.head("polls", strconv.Itoa(polls)) + watchScript
+	script := s.at.head("polls", strconv.Itoa(polls), "most", strconv.Itoa(journalMost)) + watchScript
 	for {
 		out, err := s.do(ctx, "watching the test", script)
 		if err != nil {
 			return ended{}, nil, err
 		}
 		first, rest, _ := strings.Cut(out, "\n")
-		switch first {
+		what, size, _ := strings.Cut(first, " ")
+		n, err := strconv.Atoi(size)
+		if err != nil || n < 0 || n > len(rest) {
+			return ended{}, nil, fmt.Errorf("watching the test: the machine answers %q", first)
+		}
+		about, journal := rest[:n], rest[n:]
+		switch what {
 		case "reboot":
-			return ended{}, &rest, nil
+			s.note(journal)
+			return ended{}, &about, nil
 		case "end":
-			return parseEnd(rest), nil, nil
+			s.note(journal)
+			return parseEnd(about), nil, nil
 		}
 		if ctx.Err() != nil {
 			return ended{}, nil, context.Cause(ctx)
@@ -204,17 +212,12 @@ func parseEnd(text string) ended {
 	return ended{code: -1, reason: fmt.Sprintf("its unit is %s: %s", v["ActiveState"], v["Result"])}
 }
 
-// collect keeps what the unit wrote in this boot.
-func (s *session) collect(ctx context.Context) error {
-	out, err := s.do(ctx, "reading the test's journal", s.at.head("most", strconv.Itoa(journalMost))+journalScript)
-	if err != nil {
-		return err
-	}
+// note keeps what the unit wrote in this boot.
+func (s *session) note(journal string) {
 	if s.boots > 1 {
 		fmt.Fprintf(&s.journal, "-- boot %d --\n", s.boots)
 	}
-	s.journal.WriteString(out)
-	return nil
+	s.journal.WriteString(journal)
 }
 
 // reboot lets the machine reboot and waits until it answers in another boot.
