@@ -67,7 +67,7 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"code": cmdCode, "mkrpm": cmdMkrpm, "mkrepo": cmdMkrepo, "mkgit": cmdMkgit,
-			"slowserver": cmdSlowServer, "waitjob": cmdWaitJob, "waitfree": cmdWaitFree, "width": cmdWidth,
+			"slowserver": cmdSlowServer, "tinyguest": cmdTinyGuest, "waitconsole": cmdWaitConsole, "killhub": cmdKillHub, "pty": cmdPty, "waitjob": cmdWaitJob, "waitfree": cmdWaitFree, "width": cmdWidth,
 		},
 	})
 }
