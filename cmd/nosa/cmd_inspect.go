@@ -153,7 +153,7 @@ func (g *inGuest) askConsole(ctx context.Context, now func() time.Time) (guest.R
 		return guest.Report{}, err
 	}
 	report, err := guest.Inspect(ctx, s, now)
-	return report, errors.Join(err, s.Leave(ctx, ""))
+	return report, errors.Join(err, s.Leave(context.WithoutCancel(ctx), ""))
 }
 
 // lockfileOf finds the build that the machine runs, by its commit, for it may have

@@ -2,6 +2,7 @@ package guest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -215,11 +216,9 @@ func ask(ctx context.Context, c *Console) (Output, error) {
 	if err != nil {
 		return Output{}, err
 	}
-	out, err := s.Run(ctx, diagnosis)
-	if err == nil {
-		err = s.Leave(ctx, "")
-	}
-	return out, err
+	out, err := s.RunWithin(ctx, c.Pace.Settle, diagnosis)
+	// In any case: who comes next shall find a prompt.
+	return out, errors.Join(err, s.Leave(context.WithoutCancel(ctx), ""))
 }
 
 // ShellOn takes over the shell that waits on the console of a guest that is up.
