@@ -21,7 +21,7 @@ func newConsoleCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "console [ID]",
 		Short:   "Attach to a machine's serial console",
-		GroupID: groupLook,
+		GroupID: groupVM,
 		Args:    words(0, 1),
 		Long: `Attach to the serial console of a machine that nosa run started. ID is what nosa
 vms prints, the beginning or end of it, or the name of a kept disk; it can be left

@@ -25,7 +25,7 @@ func newInspectCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "inspect [ID | BUILD]",
 		Short:   "Look into a running machine",
-		GroupID: groupLook,
+		GroupID: groupVM,
 		Args:    words(0, 1),
 		Long: `Ask a running machine about itself: failed units with what they last logged,
 packages that are not those of the build's lockfile, deployments, where the boot's

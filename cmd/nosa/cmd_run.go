@@ -21,7 +21,7 @@ func newRunCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "run [FILE.qcow2] [-- QEMU ARGUMENTS…]",
 		Short:   "Boot a build and be in it",
-		GroupID: groupBuild,
+		GroupID: groupVM,
 		Long: `Boot an image of a build in QEMU, and be in it: over SSH as user nest, who may
 become root with sudo. The image is never written to: what the machine changes
 goes away with it, unless --keep NAME keeps it.

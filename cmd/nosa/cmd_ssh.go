@@ -28,7 +28,7 @@ func newSSHCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "ssh [ID] [-- COMMAND…]",
 		Short:   "Open a shell in a running machine, or run a command there",
-		GroupID: groupLook,
+		GroupID: groupVM,
 		Long: `Log into a machine that nosa run started, with the key that was made for it. ID is
 what nosa vms prints, the beginning or end of it, or the name of a kept disk; it
 can be left out when only one machine runs. A machine that still boots is waited
@@ -221,7 +221,7 @@ func newCopyCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "cp [-r] SOURCE… TARGET",
 		Short:   "Copy files to or from a running machine",
-		GroupID: groupLook,
+		GroupID: groupVM,
 		Args:    words(2, 1000),
 		Long: `Copy files between here and a machine that nosa run started. ID:PATH is a file in
 the machine, :PATH in the only one that runs; a PATH without / in front is one of

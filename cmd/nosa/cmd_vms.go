@@ -22,7 +22,7 @@ func newVMsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "vms",
 		Short:   "List the machines that run",
-		GroupID: groupLook,
+		GroupID: groupVM,
 		Args:    words(0, 0),
 		Long: `List the machines that nosa run started, newest first: what each runs, how far it
 has booted, who started it and how to get in. --all lists those that ended too,
@@ -107,7 +107,7 @@ func newVMCommand(a *app, c vmCommand) *cobra.Command {
 	return &cobra.Command{
 		Use:               c.use + " [ID]",
 		Short:             c.short,
-		GroupID:           groupLook,
+		GroupID:           groupVM,
 		Args:              words(0, 1),
 		Long:              c.long + exitHelp(exitOK, exitFailed, exitUsage, exitNoWorkspace),
 		ValidArgsFunction: a.completeVMs,

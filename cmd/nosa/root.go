@@ -26,6 +26,7 @@ type globalFlags struct {
 const (
 	groupWork  = "work"
 	groupBuild = "build"
+	groupVM    = "machines"
 	groupLook  = "look"
 )
 
@@ -37,7 +38,7 @@ func newRootCommand(a *app) *cobra.Command {
 bound to that commit, and a system that boots.
 
 The usual way: nosa init --sample, nosa pool create, nosa fetch, nosa build,
-nosa check.`,
+nosa check, nosa run.`,
 		Version:           buildVersion(),
 		SilenceErrors:     true,
 		SilenceUsage:      true,
@@ -50,6 +51,7 @@ nosa check.`,
 	root.AddGroup(
 		&cobra.Group{ID: groupWork, Title: "Workspace:"},
 		&cobra.Group{ID: groupBuild, Title: "Build:"},
+		&cobra.Group{ID: groupVM, Title: "Machines:"},
 		&cobra.Group{ID: groupLook, Title: "Look:"},
 	)
 	a.flags.add(root)
