@@ -145,7 +145,10 @@ func (f facts) judge(why *SSHError) (found Finding, detail []string, ok bool) {
 	if name == "" {
 		return NoSSHD, []string{"no unit sshd.service, ssh.service or sshd.socket"}, true
 	}
-	detail = append([]string{name + " is " + unit["ActiveState"] + " (" + unit["SubState"] + ")"}, f.logs[name]...)
+	detail = []string{name + " is " + unit["ActiveState"] + " (" + unit["SubState"] + ")"}
+	for _, unit := range sshUnits() { // one is often another name of another
+		detail = append(detail, f.logs[unit]...)
+	}
 	switch {
 	case why != nil && why.Failure == Denied:
 		return KeyRefused, detail, true
@@ -161,11 +164,14 @@ func (f facts) judge(why *SSHError) (found Finding, detail []string, ok bool) {
 	return "", nil, false
 }
 
+// sshUnits are sshd's units, as the families of distributions name them.
+func sshUnits() []string { return []string{"sshd.service", "ssh.service", "sshd.socket", "ssh.socket"} }
+
 // unit is the one of sshd's units that matters most: a failed one, one that runs
 // or will, any that is there.
 func (f facts) unit() (string, map[string]string) {
 	best, rank := "", 0
-	for _, name := range []string{"sshd.service", "ssh.service", "sshd.socket", "ssh.socket"} {
+	for _, name := range sshUnits() {
 		u := f.units[name]
 		if u["LoadState"] == "" || u["LoadState"] == "not-found" {
 			continue
