@@ -15,6 +15,7 @@ import (
 
 	"github.com/creack/pty"
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 )
 
@@ -83,6 +84,10 @@ func startOnPty(cmd *exec.Cmd) (*onPty, error) {
 		return nil, err
 	}
 	if err := pty.Setsize(master, &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
+		return nil, err
+	}
+	// Fd has made the descriptor a blocking one, which a close would not wake.
+	if err := unix.SetNonblock(int(master.Fd()), true); err != nil {
 		return nil, err
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
