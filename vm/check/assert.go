@@ -140,7 +140,7 @@ func complaint(out guest.Output) []string {
 }
 
 // Status asks ostree for the deployments.
-func (s *shell) Status(ctx context.Context) ([]Deployment, error) {
+func (s *shell) Status(ctx context.Context) ([]guest.Deployment, error) {
 	out, err := s.Run(ctx, "ostree admin status")
 	if err != nil {
 		return nil, err
@@ -148,19 +148,23 @@ func (s *shell) Status(ctx context.Context) ([]Deployment, error) {
 	if out.Code != 0 {
 		return nil, fmt.Errorf("ostree admin status in the guest: exit status %d: %s", out.Code, strings.TrimSpace(out.Stderr))
 	}
-	return ParseStatus(out.Stdout)
+	list := guest.ParseOSTree(out.Stdout)
+	if len(list) == 0 {
+		return nil, fmt.Errorf("ostree admin status lists no deployment: %q", strings.TrimSpace(out.Stdout))
+	}
+	return list, nil
 }
 
 // Booted is the deployment that runs; without one it is the zero value.
-func (s *shell) Booted(ctx context.Context) (Deployment, error) {
+func (s *shell) Booted(ctx context.Context) (guest.Deployment, error) {
 	list, err := s.Status(ctx)
 	if err != nil {
-		return Deployment{}, err
+		return guest.Deployment{}, err
 	}
-	if i := slices.IndexFunc(list, func(d Deployment) bool { return d.Booted }); i >= 0 {
+	if i := slices.IndexFunc(list, func(d guest.Deployment) bool { return d.Booted }); i >= 0 {
 		return list[i], nil
 	}
-	return Deployment{}, nil
+	return guest.Deployment{}, nil
 }
 
 // failedUnits waits until all units have started and lists those that failed.

@@ -8,67 +8,6 @@ import (
 	"strings"
 )
 
-// Deployment is one entry of `ostree admin status`.
-type Deployment struct {
-	Booted   bool
-	Staged   bool
-	Rollback bool
-	OS       string // stateroot
-	Commit   string
-	Serial   int
-	Version  string
-	Origin   string // refspec; "" when it says none
-}
-
-// ParseStatus reads the output of `ostree admin status`, newest deployment first.
-func ParseStatus(text string) ([]Deployment, error) {
-	var list []Deployment
-	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\r\n")
-		trimmed := strings.TrimSpace(line)
-		key, value, isDetail := strings.Cut(trimmed, ": ")
-		if isDetail && strings.HasPrefix(line, "    ") && len(list) > 0 {
-			last := &list[len(list)-1]
-			switch strings.ToLower(key) {
-			case "version":
-				last.Version = strings.Trim(value, `"`)
-			case "origin refspec", "origin":
-				last.Origin = strings.TrimPrefix(value, "<unknown origin type>")
-			}
-			continue
-		}
-		d, ok := parseDeployment(trimmed)
-		if ok {
-			list = append(list, d)
-		}
-	}
-	if len(list) == 0 {
-		return nil, fmt.Errorf("ostree admin status lists no deployment: %q", strings.TrimSpace(text))
-	}
-	return list, nil
-}
-
-// parseDeployment reads "* nestos 4f5c….0 (rollback)".
-func parseDeployment(line string) (Deployment, bool) {
-	var d Deployment
-	if rest, ok := strings.CutPrefix(line, "* "); ok {
-		d.Booted, line = true, rest
-	}
-	fields := strings.Fields(line)
-	if len(fields) < 2 {
-		return d, false
-	}
-	commit, serial, ok := strings.Cut(fields[1], ".")
-	n, err := strconv.Atoi(serial)
-	if !ok || err != nil || len(commit) != 64 {
-		return d, false
-	}
-	d.OS, d.Commit, d.Serial = fields[0], commit, n
-	d.Rollback = slices.Contains(fields[2:], "(rollback)")
-	d.Staged = slices.Contains(fields[2:], "(staged)") || slices.Contains(fields[2:], "(pending)")
-	return d, true
-}
-
 // rpmFormat is how packages are asked for; parsePackages reads it.
 const rpmFormat = `%{NAME} %{EPOCHNUM}:%{VERSION}-%{RELEASE}.%{ARCH}\n`
 

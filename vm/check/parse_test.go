@@ -15,23 +15,6 @@ const (
 const statusBoth = "  nestos " + commitB + ".0 (staged)\n    Version: 12.20261123.0\n    origin refspec: nestos:nestos/x86_64/stable\n" +
 	"* nestos " + commitA + ".1\n    Version: 12.20261122.0\n    origin refspec: nestos:nestos/x86_64/stable\n"
 
-func TestParseStatus(t *testing.T) {
-	got, err := ParseStatus(statusBoth)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []Deployment{
-		{Staged: true, OS: "nestos", Commit: commitB, Version: "12.20261123.0", Origin: "nestos:nestos/x86_64/stable"},
-		{Booted: true, OS: "nestos", Commit: commitA, Serial: 1, Version: "12.20261122.0", Origin: "nestos:nestos/x86_64/stable"},
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-	if _, err := ParseStatus("No deployments.\n"); err == nil {
-		t.Error("no deployment is no error")
-	}
-}
-
 func TestParsePackages(t *testing.T) {
 	got := parsePackages("zlib1g 1:1.2.13-1.x86_64\ngpg-pubkey 0:b4d2-6521.(none)\nbash 0:5.2.15-2.x86_64\n")
 	if diff := cmp.Diff([]string{"bash-5.2.15-2.x86_64", "zlib1g-1:1.2.13-1.x86_64"}, got); diff != "" {

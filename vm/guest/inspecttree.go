@@ -14,7 +14,7 @@ func parseDeployments(found answers) []Deployment {
 			return list
 		}
 	}
-	return parseOSTree(found[partOSTree].text)
+	return ParseOSTree(found[partOSTree].text)
 }
 
 // parseRPMOSTree reads rpm-ostree status --json.
@@ -53,13 +53,14 @@ func parseRPMOSTree(text string) []Deployment {
 	return list
 }
 
-// parseOSTree reads ostree admin status, which is for people:
+// ParseOSTree reads ostree admin status, which is for people, newest deployment
+// first; text without any gives none:
 //
 //   - nestos 4566….0
 //     Version: 3.1
 //     origin refspec: nestos:nestos/x86_64/stable
 //     nestos 1234….0 (rollback)
-func parseOSTree(text string) []Deployment {
+func ParseOSTree(text string) []Deployment {
 	var list []Deployment
 	for _, line := range lines(text, maxItems) {
 		if d, ok := parseOSTreeHead(line); ok {
