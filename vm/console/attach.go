@@ -182,7 +182,7 @@ func (a *attachment) guard(ctx context.Context, part func(context.Context) (End,
 
 func (a *attachment) greet() {
 	if !a.opts.Quiet {
-		a.term.say(strings.TrimSpace("console of "+a.opts.Name) + " · " + a.keys.hint())
+		a.term.say(strings.TrimPrefix(a.opts.Name+" · "+a.keys.hint(), " · "))
 	}
 }
 

@@ -215,7 +215,7 @@ func TestAttach(t *testing.T) {
 	dir, _ := start(t, s)
 	scr, done := attach(t, dir, AttachOptions{})
 	all := scr.shows("\x1b[32mlogin\x1b[m: ")
-	if strings.Contains(all, "cut") || !strings.Contains(all, "[nosa: console of vm1 · Ctrl-] detaches") {
+	if strings.Contains(all, "cut") || !strings.Contains(all, "[nosa: vm1 · Ctrl-] detaches") {
 		t.Errorf("the screen begins with %q", all[:min(len(all), 300)])
 	}
 	if diff := cmp.Diff(`{"cols":99,"rows":33}`, string(g.asked(t, "size"))); diff != "" {

@@ -138,7 +138,7 @@ func (k *keys) hint() string {
 		parts = append(parts, keyName(k.detach)+" detaches")
 	}
 	if k.hasPrefix {
-		parts = append(parts, keyName(k.prefix)+" X ends the machine", keyName(k.prefix)+" H helps")
+		parts = append(parts, keyName(k.prefix)+" X ends it, H helps")
 	}
 	if len(parts) == 0 {
 		return "no keys of its own"
