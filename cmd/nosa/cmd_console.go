@@ -57,11 +57,11 @@ type attachment struct {
 
 // attach puts this terminal onto a machine's console. It gives how it ended.
 func (a *app) attach(ctx context.Context, e machine.Entry, at attachment) (serial.End, error) {
-	client, err := serial.Dial(ctx, e.Dir, "nosa console", at.from)
+	client, err := dialVM(ctx, e, "nosa console", at.from)
 	if err != nil {
-		return "", fmt.Errorf("machine %s: %w", e.ID, err)
+		return "", err
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	end, err := serial.Attach(ctx, client, serial.AttachOptions{In: os.Stdin, Out: os.Stdout, Raw: at.raw, Name: string(e.ID)})
 	if err != nil {
 		return end, fmt.Errorf("machine %s: %w", e.ID, err)

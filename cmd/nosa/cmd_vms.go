@@ -214,13 +214,43 @@ func (a *app) findVM(word string) (machine.Entry, error) {
 		return e, err
 	}
 	if !e.Live() {
-		text := fmt.Sprintf("machine %s has ended", e.ID)
-		if e.Why != "" {
-			text += ": " + e.Why
-		}
-		return e, hinted{errors.New(text), "its console is in " + e.Dir + "/console.log"}
+		return e, hasEnded(e)
 	}
 	return e, nil
+}
+
+// hasEnded says so of a machine.
+func hasEnded(e machine.Entry) error {
+	text := fmt.Sprintf("machine %s has ended", e.ID)
+	if e.Why != "" {
+		text += ": " + e.Why
+	}
+	return hinted{errors.New(text), "its console is in " + e.Dir + "/console.log"}
+}
+
+// dialVM connects to the hub of a machine; for one that is being started, or is
+// just ending, it waits until that is decided.
+func dialVM(ctx context.Context, e machine.Entry, name string, from int64) (*serial.Client, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, hubSlow, errors.New("its hub serves nobody"))
+	defer cancel()
+	for {
+		client, err := serial.Dial(ctx, e.Dir, name, from)
+		if err == nil {
+			return client, nil
+		}
+		now, gone := machine.Look(e.Dir)
+		switch {
+		case gone == nil && !now.Live():
+			return nil, hasEnded(now)
+		case gone != nil || !errors.Is(err, serial.ErrNoServer):
+			return nil, fmt.Errorf("machine %s: %w", e.ID, err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("machine %s: %w", e.ID, context.Cause(ctx))
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // withVM connects to the hub of a running machine.
@@ -229,11 +259,11 @@ func (a *app) withVM(ctx context.Context, word string, do func(machine.Entry, *s
 	if err != nil {
 		return err
 	}
-	client, err := serial.Dial(ctx, e.Dir, "nosa", -1)
+	client, err := dialVM(ctx, e, "nosa", -1)
 	if err != nil {
-		return fmt.Errorf("machine %s: %w", e.ID, err)
+		return err
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	return do(e, client)
 }
 

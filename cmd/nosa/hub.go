@@ -148,7 +148,7 @@ func (a *app) startHub(ctx context.Context, m *machine.Machine) (*hubProcess, er
 		ready.Close()
 		return nil, fmt.Errorf("starting the machine: %w", err)
 	}
-	cmd := exec.Command(self, hubCommand, m.Dir) //nolint:noctx // it lives on; the leash ends it
+	cmd := exec.Command(self, hubCommand, m.Dir) //nolint:noctx,forbidigo // it lives on; the leash ends it
 	cmd.Stdout, cmd.Stderr = log, log            // a panic must not be lost
 	cmd.Dir = m.Dir                              // the caller's can be unmounted
 	cmd.ExtraFiles = []*os.File{m.LockFile(), ready, held}
