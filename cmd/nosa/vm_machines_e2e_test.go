@@ -127,6 +127,22 @@ func (l *lot) terminal(words ...string) *onPty {
 	return p
 }
 
+// expect waits until a terminal shows a text, behind what was waited for before.
+func (l *lot) expect(p *onPty, text string) {
+	l.t.Helper()
+	if err := p.expect(text); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// press types on a terminal.
+func (l *lot) press(p *onPty, text string) {
+	l.t.Helper()
+	if err := p.send(text); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
 // await waits until something is so.
 func await(tb testing.TB, what string, is func() bool) {
 	tb.Helper()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -67,7 +68,8 @@ type onPty struct {
 
 	mu   sync.Mutex
 	out  []byte
-	seen int // what was expected
+	seen int           // what was expected
+	more chan struct{} // closed when there is more
 }
 
 // ptyPatience is how long something on a terminal may take on a busy machine.
@@ -79,7 +81,7 @@ func startOnPty(cmd *exec.Cmd) (*onPty, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &onPty{cmd: cmd, master: master, slave: slave, done: make(chan struct{})}
+	p := &onPty{cmd: cmd, master: master, slave: slave, done: make(chan struct{}), more: make(chan struct{})}
 	if p.before, err = term.GetState(int(slave.Fd())); err != nil {
 		return nil, err
 	}
@@ -105,6 +107,8 @@ func startOnPty(cmd *exec.Cmd) (*onPty, error) {
 			n, err := master.Read(buf)
 			p.mu.Lock()
 			p.out = append(p.out, buf[:n]...)
+			close(p.more)
+			p.more = make(chan struct{})
 			p.mu.Unlock()
 			if err != nil {
 				return
@@ -127,18 +131,24 @@ func (p *onPty) text() string {
 
 // expect waits until a text is printed, behind what was expected before.
 func (p *onPty) expect(text string) error {
-	for end := time.Now().Add(ptyPatience); ; time.Sleep(5 * time.Millisecond) {
+	late := time.After(ptyPatience)
+	for from := 0; ; {
 		p.mu.Lock()
-		at := strings.Index(string(p.out[p.seen:]), text)
+		from = max(from, p.seen)
+		at := bytes.Index(p.out[from:], []byte(text))
 		if at >= 0 {
-			p.seen += at + len(text)
+			p.seen = from + at + len(text)
 		}
+		from = max(from, len(p.out)-len(text)) // what comes next may end it
+		more := p.more
 		p.mu.Unlock()
 		if at >= 0 {
 			return nil
 		}
-		if time.Now().After(end) {
-			return fmt.Errorf("no %q after %s:\n%s", text, ptyPatience, p.text())
+		select {
+		case <-more:
+		case <-late:
+			return fmt.Errorf("no %q after %s:\n%.5000s", text, ptyPatience, p.text())
 		}
 	}
 }
