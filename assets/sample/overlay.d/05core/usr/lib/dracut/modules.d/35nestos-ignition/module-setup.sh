@@ -93,9 +93,11 @@ install() {
     for name in programs network; do
         unit_for ignition-complete.target requires "$moddir/nestos-ignition-$name.service"
     done
-    for name in config grow stateroot stateroot-dirs; do
+    for name in config stateroot stateroot-dirs; do
         unit_for ignition-diskful.target requires "$moddir/nestos-ignition-$name.service"
     done
+    # Under the name that it has elsewhere, which test programs look for.
+    unit_for ignition-diskful.target requires "$moddir/ignition-ostree-growfs.service"
     inst_simple "$moddir/applied.conf" "$systemdsystemunitdir/ignition-files.service.d/applied.conf"
     unit_for emergency.target wants "$moddir/nestos-ignition-report.service"
     list_programs "$ignition"
