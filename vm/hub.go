@@ -209,16 +209,20 @@ func (h *Hub) serve(ctx context.Context, answer func(error)) error {
 		Farewell: func(context.Context) any { return h.farewell(ctx) },
 	}
 	h.mu.Unlock()
-	done := make(chan error, 1)
-	go func() { done <- h.server.Serve(serving, l) }()
+	var failed error // valid after done
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		failed = h.server.Serve(serving, l)
+	}()
 	answer(nil)
 	select {
 	case <-h.m.Exited():
 		err = h.m.Wait()
 	case <-ctx.Done():
 		err = errors.Join(context.Cause(ctx), h.m.Stop())
-	case err = <-done:
-		return fmt.Errorf("serving the console: %w", err)
+	case <-done:
+		return fmt.Errorf("serving the console: %w", failed)
 	}
 	// The ring is closed and read to its end by those who do not lag.
 	select {
