@@ -141,7 +141,7 @@ func (p *runPlan) renew(ctx context.Context, s *ownVM) error {
 	if err != nil {
 		return err
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	pace := guest.PaceOf(p.choice.Accel)
 	done, err := snapshot.Renew(ctx, guest.NewConsole(client, client.Ring(), pace), snapshot.RenewOptions{
 		User: p.guestUser(), Key: strings.TrimSpace(string(pub)),
