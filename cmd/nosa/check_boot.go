@@ -39,7 +39,7 @@ func (r checkRequest) firmwares(kind string, arch workspace.Arch) []vm.Firmware 
 // target is an artifact and what it is booted on.
 type target struct {
 	kind     string
-	artifact workspace.Artifact
+	file     string // of the image
 	firmware vm.Firmware
 	direct   bool // no firmware
 }
@@ -58,10 +58,9 @@ func (c *checker) spec(ctx context.Context, meta workspace.Meta, on target) (vm.
 	if err != nil {
 		return vm.Spec{}, err
 	}
-	dir := c.env.WS.BuildDir(meta.BuildID, c.env.Arch.Name)
 	spec := vm.Spec{
 		Arch: vm.Arch(c.env.Arch.Name), Firmware: on.firmware,
-		Disks: []vm.Disk{{Path: filepath.Join(dir, on.artifact.Path), SectorSize: int(t.SectorSize)}},
+		Disks: []vm.Disk{{Path: on.file, SectorSize: int(t.SectorSize)}},
 	}
 	if on.direct {
 		files := c.env.Work("direct-" + on.kind)

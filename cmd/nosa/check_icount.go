@@ -29,7 +29,7 @@ func (c *checker) icount(ctx context.Context, req checkRequest) error {
 	if err != nil {
 		return err
 	}
-	artifact, err := bootable(facts.Meta, req.Artifact)
+	file, err := c.image(ctx, facts.Meta, req.Artifact)
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func (c *checker) icount(ctx context.Context, req checkRequest) error {
 		}
 	}
 	direct := req.Direct || req.Firmware == ""
-	on := target{req.Artifact, artifact, req.firmwares(req.Artifact, c.env.Arch)[0], direct}
+	on := target{req.Artifact, file, req.firmwares(req.Artifact, c.env.Arch)[0], direct}
 	costs := check.Costs{V: 1, Artifact: req.Artifact, Commit: facts.Meta.Commit, Time: c.w.app.now().UTC(), Shift: check.Shift}
 	for i := range req.Repeat {
 		m, err := c.measure(ctx, facts, measured{on, i + 1})

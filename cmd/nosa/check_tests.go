@@ -84,7 +84,7 @@ func (c *checker) tests(ctx context.Context, req checkRequest) error {
 	if err != nil {
 		return err
 	}
-	artifact, err := bootable(b.meta, "qemu")
+	file, err := c.image(ctx, b.meta, "qemu")
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (c *checker) tests(ctx context.Context, req checkRequest) error {
 	}
 	h := &testHost{
 		c: c, meta: b.meta, firmware: vm.Firmware(req.Firmware),
-		disk: vm.Disk{Path: filepath.Join(dir, artifact.Path), SectorSize: int(t.SectorSize)},
+		disk: vm.Disk{Path: file, SectorSize: int(t.SectorSize)},
 	}
 	if p.Plan.Count() > 0 {
 		if err := h.prepare(ctx, p.Plan, req.Cold); err != nil {

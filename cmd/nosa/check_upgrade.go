@@ -31,7 +31,7 @@ func (c *checker) upgrade(ctx context.Context, req checkRequest) error {
 	if kind == "all" {
 		kind = "qemu"
 	}
-	artifact, err := bootable(a.Meta, kind)
+	file, err := c.image(ctx, a.Meta, kind)
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,6 @@ func (c *checker) upgrade(ctx context.Context, req checkRequest) error {
 	done(ref)
 	done = c.begin("upgrade", fmt.Sprintf("upgrade %s to %s and back", a.Meta.BuildID, b.Meta.BuildID))
 	fw := req.firmwares(kind, c.env.Arch)[0]
-	dir := c.env.WS.BuildDir(a.Meta.BuildID, c.env.Arch.Name)
 	next := c.want(b)
 	for _, name := range b.Users {
 		if !slices.Contains(a.Users, name) {
@@ -52,7 +51,7 @@ func (c *checker) upgrade(ctx context.Context, req checkRequest) error {
 	}
 	run, err := check.Upgrade(ctx, check.UpgradeOptions{
 		Options: check.Options{
-			Spec: vm.Spec{Arch: vm.Arch(c.env.Arch.Name), Firmware: fw, Disks: []vm.Disk{{Path: filepath.Join(dir, artifact.Path)}}},
+			Spec: vm.Spec{Arch: vm.Arch(c.env.Arch.Name), Firmware: fw, Disks: []vm.Disk{{Path: file}}},
 			Want: c.want(a), Prober: c.prober, Now: c.w.app.now(), Dir: c.env.Work(), Log: filepath.Join(c.w.dir, "console-upgrade.log"),
 			Reporter: c.w.reporter("upgrade"), Found: c.seen("upgrade"), WayIn: wayIn(a),
 		},

@@ -174,12 +174,12 @@ func (c *checker) boots(ctx context.Context, req checkRequest) error {
 	}
 	var failed []string
 	for _, kind := range kinds {
-		artifact, err := bootable(facts.Meta, kind)
+		file, err := c.image(ctx, facts.Meta, kind)
 		if err != nil {
 			return err
 		}
 		for _, fw := range req.firmwares(kind, c.env.Arch) {
-			ok, err := c.boot(ctx, facts, target{kind, artifact, fw, req.Direct})
+			ok, err := c.boot(ctx, facts, target{kind, file, fw, req.Direct})
 			if err != nil {
 				return err
 			}
@@ -194,14 +194,10 @@ func (c *checker) boots(ctx context.Context, req checkRequest) error {
 	return nil
 }
 
-// bootable gives an image of a build that can be booted as it is.
-func bootable(meta workspace.Meta, kind string) (workspace.Artifact, error) {
-	artifact, ok := meta.Images[kind]
-	if !ok {
-		return artifact, hinted{fmt.Errorf("build %s has no %s image", meta.BuildID, kind), "nosa buildextend-" + kind + " --build " + meta.BuildID}
+// image gives the file of a build's image, unpacked into the cache if it is compressed.
+func (c *checker) image(ctx context.Context, meta workspace.Meta, kind string) (string, error) {
+	if _, ok := meta.Images[kind]; !ok {
+		return "", hinted{fmt.Errorf("build %s has no %s image", meta.BuildID, kind), "nosa buildextend-" + kind + " --build " + meta.BuildID}
 	}
-	if artifact.UncompressedSHA256 != "" {
-		return artifact, hinted{fmt.Errorf("%s is compressed", artifact.Path), "nosa decompress --build " + meta.BuildID + " --artifact " + kind}
-	}
-	return artifact, nil
+	return c.w.unpackedImage(ctx, c.env, unpackRequest{meta.BuildID, kind})
 }
