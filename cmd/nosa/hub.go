@@ -7,11 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/nestos/nosa/vm"
 	"github.com/nestos/nosa/workspace/event"
@@ -153,6 +156,9 @@ func (a *app) startHub(ctx context.Context, m *machine.Machine) (*hubProcess, er
 	cmd.Dir = m.Dir                              // the caller's can be unmounted
 	cmd.ExtraFiles = []*os.File{m.LockFile(), ready, held}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	// What the caller's shell left open, a lock or a pipe, is not the machine's to
+	// hold. An older kernel than 5.11 cannot say so at once.
+	_ = unix.CloseRange(hubLock, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	err = cmd.Start()
 	ready.Close()
 	held.Close()

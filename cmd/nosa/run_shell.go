@@ -76,6 +76,9 @@ func (a *app) endMachine(ctx context.Context, id machine.ID, client *serial.Clie
 
 // explainBoot adds the next step to a boot that did not end in a shell.
 func (a *app) explainBoot(s *ownVM, err error) error {
+	if errors.Is(err, errInterrupted) {
+		return err
+	}
 	log := s.dir + "/console.log"
 	if trouble, ok := errors.AsType[*guest.BootError](err); ok && trouble.Trouble == guest.Emergency {
 		return hinted{err, "nosa run -c is on the console from power-on, where the emergency shell is; all that was printed is in " + log}

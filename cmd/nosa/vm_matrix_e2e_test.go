@@ -4,6 +4,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -293,6 +295,38 @@ func TestE2EMachinesHangUp(t *testing.T) {
 	await(t, "end of the machine whose terminal is gone", func() bool { return len(l.list()) == 1 })
 	if live := l.list(); live[0].ID != kept.ID || qemuOf(kept.Dir) == 0 {
 		t.Errorf("it is not the detached one that runs: %+v", live)
+	}
+	l.run(0, "stop", "--force")
+	l.nothingLeft()
+}
+
+// A machine in the background holds nothing open that its caller had open: not a
+// script's lock, and not a pipe whose reader waits for the end.
+func TestE2EMachinesHoldNothing(t *testing.T) {
+	l := newLot(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	cmd := l.command(t.Context(), l.argv("-q", "-d", "--usernet=false")...)
+	cmd.ExtraFiles = []*os.File{w}
+	cmd.Stdout, cmd.Stderr = w, w
+	err = cmd.Run()
+	w.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	if said, err := io.ReadAll(r); err != nil || len(l.list()) != 1 {
+		t.Errorf("the pipe does not end while the machine runs: %q, %v", said, err)
+	}
+	for _, p := range processesBelow(l.vms) {
+		if !strings.HasPrefix(p.cwd, l.vms) {
+			t.Errorf("a directory of the caller's is in use: %+v", p)
+		}
 	}
 	l.run(0, "stop", "--force")
 	l.nothingLeft()
