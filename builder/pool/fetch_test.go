@@ -16,7 +16,7 @@ import (
 
 func testClient() *client {
 	c := newClient()
-	c.stall, c.pause = 100*time.Millisecond, time.Millisecond
+	c.stall, c.pause = time.Second, time.Millisecond
 	return c
 }
 
