@@ -73,7 +73,7 @@ func TestFetch(t *testing.T) {
 			}
 			http.ServeContent(w, r, "", time.Time{}, strings.NewReader(body))
 		}, "", 2, nil},
-		{"stalls always", func(_ http.ResponseWriter, r *http.Request, _ int32) { <-r.Context().Done() }, "", attempts, []string{"/file", "no byte for 100ms", "4 attempts"}},
+		{"stalls always", func(_ http.ResponseWriter, r *http.Request, _ int32) { <-r.Context().Done() }, "", attempts, []string{"/file", "no byte for 1s", "4 attempts"}},
 		{"not there", func(w http.ResponseWriter, _ *http.Request, _ int32) { w.WriteHeader(http.StatusNotFound) }, "", 1, []string{"/file", "404 Not Found"}},
 		{"other content", func(w http.ResponseWriter, _ *http.Request, _ int32) { fmt.Fprint(w, strings.ToUpper(body[:9999])+"x") }, "", attempts, []string{"checksum mismatch", sha(body), "refused"}},
 		{"too long", func(w http.ResponseWriter, _ *http.Request, _ int32) { fmt.Fprint(w, body+body) }, "", attempts, []string{"checksum mismatch"}},
