@@ -36,7 +36,7 @@ func (s Store) Fork(ctx context.Context, key string, o ForkOptions) (Fork, error
 	}
 	m, err := vm.Start(ctx, snap.Spec(o.Spec), o.Start)
 	if err != nil {
-		return Fork{}, snap.useless(ctx, err)
+		return Fork{}, snap.Reject(ctx, err)
 	}
 	pace := o.Pace
 	if pace == (guest.Pace{}) {
@@ -46,14 +46,16 @@ func (s Store) Fork(ctx context.Context, key string, o ForkOptions) (Fork, error
 	c.Line = o.Line
 	done, err := Renew(ctx, c, o.Renew)
 	if err != nil {
-		return Fork{}, errors.Join(snap.useless(ctx, err), m.Stop())
+		stopErr := m.Stop()
+		return Fork{}, errors.Join(snap.Reject(ctx, err), stopErr)
 	}
 	return Fork{Machine: m, Console: c, Renewed: done}, snap.Close()
 }
 
-// useless closes the snapshot, and removes it if err is its fault: not that of a
-// busy host, of what was asked for, or of an end that was asked for.
-func (p *Snapshot) useless(ctx context.Context, err error) error {
+// Reject closes a snapshot from which a machine did not go on, and removes it if
+// err is its fault: not that of a busy host, of what was asked for, or of an end
+// that was asked for. It gives the error to tell by that one boots instead: ErrNone.
+func (p *Snapshot) Reject(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return errors.Join(context.Cause(ctx), p.Close())
 	}

@@ -9,8 +9,8 @@
 //	snapshot.Unfit(spec) == ""              // else boot
 //	key, err := snapshot.Key(spec, origin)
 //	snap, err := store.Find(ctx, key)       // ErrNone: boot, the text says why
-//	m, err := vm.Start(ctx, snap.Spec(spec), …)  // vm.ErrState: snap.Discard, boot
-//	done, err := snapshot.Renew(ctx, guest.NewConsole(…), …)
+//	m, err := vm.Start(ctx, snap.Spec(spec), …)  // an error: snap.Reject, boot
+//	done, err := snapshot.Renew(ctx, guest.NewConsole(…), …) // the same
 //	snap.Close()                            // QEMU has its files open
 //
 // A fork is a boot that somebody else has made: it has the snapshot's machine
