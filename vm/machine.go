@@ -356,7 +356,7 @@ func (m *Machine) release() {
 	if m.log != nil {
 		_ = m.ring.Close() // a machine that did not start has no drain to do so
 		m.logging.Wait()
-		m.log.Close()
+		_ = m.log.Close()
 	}
 	if m.own {
 		return

@@ -94,7 +94,7 @@ func (a *app) inspect(ctx context.Context, word string, o guestOptions) (inspect
 	if err != nil {
 		return inspected{}, err
 	}
-	defer s.leash.Close()
+	defer s.end()
 	return a.inspectMachine(ctx, string(s.info.ID), o)
 }
 

@@ -69,7 +69,7 @@ func (p *runPlan) resume(ctx context.Context, how mode) (*snapshot.Snapshot, err
 	}
 	snap, err := store.Find(ctx, key)
 	if errors.Is(err, snapshot.ErrNone) && how != modeDetach {
-		if err := p.makeSnapshot(ctx, store, spec, origin, config); err != nil {
+		if err := p.makeSnapshot(ctx, store, snapshot.MakeOptions{Spec: spec, Origin: origin}, config); err != nil {
 			if ctx.Err() != nil {
 				return nil, context.Cause(ctx)
 			}
@@ -101,7 +101,7 @@ func (p *runPlan) origin(ctx context.Context, config []byte) (snapshot.Origin, e
 }
 
 // makeSnapshot boots the build once, to its prompt.
-func (p *runPlan) makeSnapshot(ctx context.Context, store snapshot.Store, spec vm.Spec, origin snapshot.Origin, config []byte) error {
+func (p *runPlan) makeSnapshot(ctx context.Context, store snapshot.Store, o snapshot.MakeOptions, config []byte) error {
 	dir, err := os.MkdirTemp(p.ws.Tmp(), "snapshot-")
 	if err != nil {
 		return fmt.Errorf("making a snapshot: %w", err)
@@ -111,20 +111,19 @@ func (p *runPlan) makeSnapshot(ctx context.Context, store snapshot.Store, spec v
 	if err := os.WriteFile(file, config, 0o600); err != nil {
 		return fmt.Errorf("making a snapshot: %w", err)
 	}
-	spec.FwCfgFiles = map[string]string{snapshot.ConfigName: file}
+	o.Spec.FwCfgFiles = map[string]string{snapshot.ConfigName: file}
 	line := bootLine{app: p.app, what: "first boot of this build: "}
 	defer line.clear()
 	start := p.app.now()
 	shown := guest.Progress{Phase: guest.Booting}
 	watch := milestone.New(func() time.Duration { return p.app.now().Sub(start) }, func(m milestone.Milestone) { shown.Reached = m.Kind })
-	err = store.Make(ctx, snapshot.MakeOptions{
-		Spec: spec, Origin: origin, Become: "sudo sh", Now: start,
-		Line: func(text string) {
-			_, _ = watch.Write([]byte(text + "\n"))
-			shown.Since, shown.Line = p.app.now().Sub(start), text
-			line.show(shown)
-		},
-	})
+	o.Become, o.Now = "sudo sh", start
+	o.Line = func(text string) {
+		_, _ = watch.Write([]byte(text + "\n"))
+		shown.Since, shown.Line = p.app.now().Sub(start), text
+		line.show(shown)
+	}
+	err = store.Make(ctx, o)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/nestos/nosa/workspace/lock"
 )
 
 func newMachine(t *testing.T, vms string, at int, name string) *Machine {
@@ -63,6 +65,18 @@ func TestState(t *testing.T) {
 	if _, err := os.Lstat(private); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the key of a dead machine is still there: %v", err)
 	}
+	// Another process that sweeps it at this moment makes it no running one.
+	again, err := lock.Open(filepath.Join(m.Dir, "lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Try(lock.Exclusive, 0); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := Look(m.Dir); err != nil || e.State != Lost || e.Why == "" || e.SSH != nil {
+		t.Errorf("%+v, %v", e.Info, err)
+	}
+	_ = again.Close()
 	m = newMachine(t, vms, 2, "")
 	if err := m.End(time.Now(), "powered off"); err != nil {
 		t.Fatal(err)
@@ -122,8 +136,15 @@ func TestSweep(t *testing.T) {
 		}
 		_ = m.Close()
 	}
+	stranger := filepath.Join(vms, "notes")
+	if err := os.WriteFile(stranger, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	if err := Sweep(vms); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := os.Lstat(stranger); err != nil {
+		t.Errorf("a file that is no machine's: %v", err)
 	}
 	if _, err := os.Lstat(half); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("half a machine is still there: %v", err)

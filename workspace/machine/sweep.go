@@ -56,12 +56,15 @@ func Sweep(vms string) error {
 	var failed []error
 	var ended []string
 	for _, e := range entries { // by name, so oldest first
+		if !e.IsDir() {
+			continue // not ours
+		}
 		dir := filepath.Join(vms, e.Name())
 		free, err := whileFree(dir, func() error {
 			if strings.HasPrefix(e.Name(), hidden) {
 				return os.RemoveAll(dir)
 			}
-			return private(dir)
+			return errors.Join(settle(dir), private(dir))
 		})
 		failed = append(failed, err)
 		if free && !strings.HasPrefix(e.Name(), hidden) {
@@ -73,6 +76,16 @@ func Sweep(vms string) error {
 		failed = append(failed, err)
 	}
 	return errors.Join(failed...)
+}
+
+// settle writes it into the record of a machine that its hub did not, so that
+// nobody who looks while its lock is held for the sweeping takes it for running.
+func settle(dir string) error {
+	info, err := read(dir)
+	if err != nil || info.Ended != nil || info.State == Lost {
+		return nil //nolint:nilerr // a record that cannot be read says nothing that could be corrected
+	}
+	return (&Machine{Dir: dir}).Update(func(i *Info) { i.State, i.Why, i.SSH = Lost, "its hub was killed", nil })
 }
 
 // whileFree does something with a machine that does not run, holding its lock.
