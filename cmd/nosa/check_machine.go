@@ -137,7 +137,7 @@ func (h *testHost) snapshot(ctx context.Context) (*snapshot.Snapshot, error) {
 	const step = "snapshot"
 	done := h.c.begin(step, "boot the build once, to be forked")
 	if err := store.Make(ctx, snapshot.MakeOptions{
-		Spec: spec, Origin: origin, Become: "sudo sh", Now: h.c.w.app.now(), Line: h.c.w.reporter(step).Line,
+		Spec: spec, Origin: origin, Become: "sudo sh", User: runGuestUser, Now: h.c.w.app.now(), Line: h.c.w.reporter(step).Line,
 	}); err != nil {
 		done("no snapshot")
 		return nil, err
@@ -247,10 +247,14 @@ func (h *testHost) fork(ctx context.Context, n kola.Needs) (*testMachine, error)
 	spec := snap.Spec(h.plain())
 	spec.Net.Restrict = !n.Internet
 	m, err := h.start(ctx, spec)
-	if err := errors.Join(err, snap.Close()); err != nil {
-		return nil, err
+	if err != nil {
+		return nil, snap.Reject(ctx, err)
 	}
 	done, err := snapshot.Renew(ctx, m.console(), snapshot.RenewOptions{User: runGuestUser, Key: h.pub})
+	if err != nil {
+		return nil, errors.Join(snap.Reject(ctx, err), m.Close())
+	}
+	err = snap.Close()
 	if err == nil && done.HostKey != "" {
 		line := fmt.Sprintf("[127.0.0.1]:%d %s\n", m.ssh.Port, strings.TrimSpace(done.HostKey))
 		err = os.WriteFile(m.ssh.KnownHosts, []byte(line), 0o600)

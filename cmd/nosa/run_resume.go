@@ -117,7 +117,7 @@ func (p *runPlan) makeSnapshot(ctx context.Context, store snapshot.Store, o snap
 	start := p.app.now()
 	shown := guest.Progress{Phase: guest.Booting}
 	watch := milestone.New(func() time.Duration { return p.app.now().Sub(start) }, func(m milestone.Milestone) { shown.Reached = m.Kind })
-	o.Become, o.Now = "sudo sh", start
+	o.Become, o.User, o.Now = "sudo sh", p.guestUser(), start
 	o.Line = func(text string) {
 		_, _ = watch.Write([]byte(text + "\n"))
 		shown.Since, shown.Line = p.app.now().Sub(start), text

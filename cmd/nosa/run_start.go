@@ -10,6 +10,7 @@ import (
 
 	"github.com/nestos/nosa/vm"
 	"github.com/nestos/nosa/vm/ignition"
+	"github.com/nestos/nosa/vm/snapshot"
 	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/machine"
 	"github.com/nestos/nosa/workspace/proc"
@@ -42,15 +43,13 @@ func (p *runPlan) start(ctx context.Context, how mode) (*ownVM, error) {
 	if s != nil {
 		_ = s.leash.Close()
 	}
-	p.app.note("not resumed, it boots: " + event.Clean(err.Error()))
 	if refused, ok := errors.AsType[startFailed](err); ok && refused.state {
-		err = snap.Discard(ctx)
-	} else {
-		err = snap.Close()
+		err = fmt.Errorf("%w: %w", vm.ErrState, err)
 	}
-	if err != nil {
+	if err = snap.Reject(ctx, err); !errors.Is(err, snapshot.ErrNone) {
 		return nil, err
 	}
+	p.app.note("not resumed, it boots: " + event.Clean(err.Error()))
 	p.info.Resumed, p.req.Spec = false, cold
 	return p.startMachine(ctx)
 }
