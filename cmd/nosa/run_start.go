@@ -10,6 +10,7 @@ import (
 
 	"github.com/nestos/nosa/vm"
 	"github.com/nestos/nosa/vm/ignition"
+	"github.com/nestos/nosa/vm/milestone"
 	"github.com/nestos/nosa/vm/snapshot"
 	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/machine"
@@ -62,6 +63,9 @@ func (p *runPlan) startMachine(ctx context.Context) (*ownVM, error) {
 	}
 	p.info.Name, p.info.User, p.info.Host, p.info.Version = p.o.keep, userName(), host, buildVersion()
 	p.info.Argv, p.info.Created = os.Args, p.app.now()
+	if p.info.Reached = ""; p.info.Resumed { // where the snapshot was made; the console will not say it
+		p.info.Reached = string(milestone.Login)
+	}
 	m, err := machine.Create(p.vms, p.info)
 	if err != nil {
 		return nil, err
