@@ -13,6 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
+	"github.com/nestos/nosa/vm"
+	"github.com/nestos/nosa/vm/guest"
 	"github.com/nestos/nosa/workspace/machine"
 )
 
@@ -132,7 +134,21 @@ func (a *app) run(ctx context.Context, o runOptions) error {
 	case modeConsole:
 		return a.runConsole(ctx, s, o)
 	}
-	return a.runShellIn(ctx, s, o)
+	return p.silentKVM(ctx, a.runShellIn(ctx, s, o))
+}
+
+// silentKVM makes of a guest under KVM that printed nothing more the next step:
+// KVM is not trusted again until this host boots anew.
+func (p *runPlan) silentKVM(ctx context.Context, err error) error {
+	trouble, ok := errors.AsType[*guest.BootError](err)
+	if !ok || trouble.Trouble != guest.Silence || p.choice.Accel != vm.KVM {
+		return err
+	}
+	reason := fmt.Sprintf("a KVM guest printed nothing for %s", guest.PaceOf(vm.KVM).Silence)
+	if lost := p.prober.Distrust(ctx, p.req.Spec, reason); lost != nil {
+		return errors.Join(err, lost)
+	}
+	return hinted{err, "nosa run again: it emulates from now on, which is slower and works (until this host boots anew)"}
 }
 
 // end ends the machine, unless it was left, and returns when nothing of it runs.
