@@ -88,7 +88,7 @@ func (c *checker) boot(ctx context.Context, facts *builder.Facts, on target) (bo
 	want.SectorSize, want.FirstBoot = spec.Disks[0].SectorSize, facts.Ignition
 	run, err := check.Boot(ctx, check.Options{
 		Spec: spec, Want: want, Prober: c.prober, Now: c.w.app.now(), Dir: c.env.Work(),
-		Log: filepath.Join(c.w.dir, "console-"+step+".log"), Reporter: c.w.reporter(step), Found: c.seen(step), WayIn: wayIn(facts),
+		Log: filepath.Join(c.w.dir, "console-"+step+".log"), Reporter: c.w.reporter(step), Found: c.seen(step), WayIn: wayIn(facts, on.kind),
 	})
 	if err != nil {
 		return false, err
@@ -100,13 +100,17 @@ func (c *checker) boot(ctx context.Context, facts *builder.Facts, on target) (bo
 	return run.OK, keepResult(filepath.Join(dir, "check-"+on.kind+".json"), on.kind, run)
 }
 
-// wayIn is how a build's images give a root shell: the credential is for those
-// that have no Ignition.
-func wayIn(facts *builder.Facts) check.WayIn {
-	if facts.Ignition {
+// wayIn is how a build's image gives a root shell: the credential is for those
+// that have no Ignition. That of a metal image (ignition.platform.id=metal) asks
+// no hypervisor.
+func wayIn(facts *builder.Facts, kind string) check.WayIn {
+	switch {
+	case !facts.Ignition:
+		return check.ByCredential
+	case kind == "qemu":
 		return check.ByIgnition
 	}
-	return check.ByCredential
+	return check.ByBootPartition
 }
 
 // onWhat is what a machine is booted on, for a person.

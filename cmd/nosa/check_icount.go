@@ -79,6 +79,7 @@ func (c *checker) measure(ctx context.Context, facts *builder.Facts, on measured
 	m, err := check.Icount(ctx, check.Options{
 		Spec: spec, Want: check.Want{Commit: facts.Meta.Commit}, Prober: c.prober, Now: c.w.app.now(), Dir: c.env.Work(),
 		Log: filepath.Join(c.w.dir, "console-"+step+".log"), Reporter: c.w.reporter(step), Found: c.seen(step),
+		WayIn: wayIn(facts, on.kind),
 	})
 	if err != nil {
 		return m, err

@@ -53,7 +53,7 @@ func (c *checker) upgrade(ctx context.Context, req checkRequest) error {
 		Options: check.Options{
 			Spec: vm.Spec{Arch: vm.Arch(c.env.Arch.Name), Firmware: fw, Disks: []vm.Disk{{Path: file}}},
 			Want: c.want(a), Prober: c.prober, Now: c.w.app.now(), Dir: c.env.Work(), Log: filepath.Join(c.w.dir, "console-upgrade.log"),
-			Reporter: c.w.reporter("upgrade"), Found: c.seen("upgrade"), WayIn: wayIn(a),
+			Reporter: c.w.reporter("upgrade"), Found: c.seen("upgrade"), WayIn: wayIn(a, kind),
 		},
 		To: next, Repo: c.env.Work("repo"), Ref: ref,
 	})

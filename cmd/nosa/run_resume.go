@@ -36,6 +36,8 @@ func (p *runPlan) whyCold(how mode) string {
 		return "the console is shown from power-on"
 	case p.ws == nil || p.info.Build == "" || p.kept != nil:
 		return "not a build's own image"
+	case p.info.Artifact != "qemu":
+		return "its config comes from the boot partition"
 	case p.config != nil || o.injectIgnition || o.addIgnition != nil || o.kargs != nil || o.firstbootKargs != nil || o.hostname != "":
 		return "its first boot is another"
 	case !o.usernet:

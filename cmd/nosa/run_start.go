@@ -127,7 +127,8 @@ func (p *runPlan) firstBoot(dir string) error {
 	if !p.info.Resumed { // else the disk has them
 		p.req.Spec.Boot = vm.BootChanges{Kargs: strings.Join(p.o.kargs, " "), FirstbootKargs: strings.Join(p.o.firstbootKargs, " ")}
 	}
-	if p.o.injectIgnition || (p.o.kargs != nil || p.o.firstbootKargs != nil) && config != nil {
+	metal := p.info.Artifact != "" && p.info.Artifact != "qemu" // whose Ignition does not look at fw_cfg
+	if p.o.injectIgnition || metal && config != nil || (p.o.kargs != nil || p.o.firstbootKargs != nil) && config != nil {
 		p.req.Spec.Boot.Ignition = config
 		return nil
 	}

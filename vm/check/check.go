@@ -31,11 +31,14 @@ const (
 // WayIn is how a check gets a root shell on the guest's serial console.
 type WayIn string
 
-// The ways: the zero value is a drop-in that Ignition writes on the first boot;
-// for images without Ignition there is the credential.
+// The ways: the zero value is a drop-in that Ignition writes on the first boot,
+// with its config from QEMU (fw_cfg) or, for images of a platform whose Ignition
+// does not look there, from the boot partition of the machine's overlay; for
+// images without Ignition there is the credential.
 const (
-	ByIgnition   WayIn = ""
-	ByCredential WayIn = "credential"
+	ByIgnition      WayIn = ""
+	ByBootPartition WayIn = "boot partition"
+	ByCredential    WayIn = "credential"
 )
 
 // Direct is Run.Firmware of a boot without firmware and boot loader.
@@ -213,6 +216,11 @@ func withWayIn(s vm.Spec, by WayIn) (vm.Spec, error) {
 	}
 	if len(conflicts) > 0 {
 		return s, fmt.Errorf("config of the machine: %s", conflicts[0])
+	}
+	if by == ByBootPartition {
+		delete(s.FwCfg, ConfigName)
+		s.Boot.Ignition = config
+		return s, nil
 	}
 	s.FwCfg[ConfigName] = string(config)
 	return s, nil

@@ -127,6 +127,20 @@ func TestWayInByCredential(t *testing.T) {
 	}
 }
 
+// A metal image's Ignition asks no hypervisor: its config lies on the disk.
+func TestWayInByBootPartition(t *testing.T) {
+	got, err := withWayIn(vm.Spec{FwCfg: map[string]string{"opt/a": "b"}}, ByBootPartition)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{"opt/a": "b"}, got.FwCfg); diff != "" {
+		t.Error(diff)
+	}
+	if !strings.Contains(string(got.Boot.Ignition), "--autologin root") {
+		t.Errorf("the config on the disk: %s", got.Boot.Ignition)
+	}
+}
+
 func kinds(list []milestone.Milestone) []milestone.Kind {
 	var kinds []milestone.Kind
 	for _, m := range list {
