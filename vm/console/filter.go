@@ -203,18 +203,32 @@ func (f *Filter) text(dst, p []byte) []byte {
 	return append(dst, p...)
 }
 
-func (f *Filter) inEscape(dst []byte, b byte) (out []byte, used bool) {
+// within takes what means the same anywhere in a sequence: a new one, the end of
+// it, a control character that is carried out on the way, a
+// byte that belongs to none.
+func (f *Filter) within(dst []byte, b byte) (out []byte, used, done bool) {
 	switch {
 	case b == esc:
 		f.enter(escape)
 	case b == can || b == sub:
 		f.state = ground
 	case b < ' ':
-		return f.control(dst, b), true
+		dst = f.control(dst, b)
 	case b == del:
 	case b >= utf8.RuneSelf:
 		f.state = ground
-		return dst, false
+		return dst, false, true
+	default:
+		return dst, false, false
+	}
+	return dst, true, true
+}
+
+func (f *Filter) inEscape(dst []byte, b byte) (out []byte, used bool) {
+	if out, used, done := f.within(dst, b); done {
+		return out, used
+	}
+	switch {
 	case b < '0': // intermediate; more than one has no meaning here
 		f.seq = append(f.seq[:min(len(f.seq), 1)], b)
 	case len(f.seq) > 0:
@@ -258,17 +272,10 @@ func (f *Filter) designate(dst []byte, b byte) []byte {
 }
 
 func (f *Filter) inCSI(dst []byte, b byte) (out []byte, used bool) {
+	if out, used, done := f.within(dst, b); done {
+		return out, used
+	}
 	switch {
-	case b == esc:
-		f.enter(escape)
-	case b == can || b == sub:
-		f.state = ground
-	case b < ' ':
-		return f.control(dst, b), true
-	case b == del:
-	case b >= utf8.RuneSelf:
-		f.state = ground
-		return dst, false
 	case b >= '@':
 		s := f.state
 		f.state = ground
