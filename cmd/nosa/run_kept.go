@@ -74,7 +74,7 @@ func (k *keptDisk) read() error {
 		err = json.Unmarshal(data, &k.KeptDisk)
 	}
 	if err != nil {
-		return fmt.Errorf("reading what is kept in %s: %w", k.dir, err)
+		return hinted{fmt.Errorf("reading %s: %w", filepath.Join(k.dir, workspace.KeptFile), err), "another name for --keep, or remove " + k.dir + ", which loses what the machine changed"}
 	}
 	k.again = true
 	return nil
