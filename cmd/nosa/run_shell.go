@@ -39,6 +39,8 @@ func (a *app) runShellIn(ctx context.Context, s *ownVM, o runOptions) error {
 	switch {
 	case err != nil:
 		return a.explainBoot(s, err)
+	case end.How == guest.MachineGone && g.client != nil:
+		return a.sayEnd(g.entry, g.client) // a power-off is fine, a killed hub is not
 	case end.How == guest.MachineGone || end.How == guest.Left:
 		return nil
 	case end.Code != 0:
