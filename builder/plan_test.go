@@ -21,6 +21,7 @@ type note struct {
 	fail error
 	skip string
 	wait <-chan struct{}
+	runs chan<- struct{} // closed when it runs
 }
 
 type log struct {
@@ -35,6 +36,9 @@ func (l *log) add(w string) {
 }
 
 func (n *note) Run(ctx context.Context, _ *Env, _ *event.Reporter) error {
+	if n.runs != nil {
+		close(n.runs)
+	}
 	if n.wait != nil {
 		select {
 		case <-n.wait:
@@ -127,9 +131,10 @@ func (m *meet) Run(ctx context.Context, _ *Env, _ *event.Reporter) error {
 func TestPlanFailureCancelsTheRest(t *testing.T) {
 	l := &log{}
 	broken := errors.New("broken")
+	slowRuns := make(chan struct{})
 	plan := Plan{
-		{Name: "slow", Op: &note{Word: "slow", log: l, wait: make(chan struct{})}},
-		{Name: "bad", Op: &note{Word: "bad", log: l, fail: broken}},
+		{Name: "slow", Op: &note{Word: "slow", log: l, wait: make(chan struct{}), runs: slowRuns}},
+		{Name: "bad", Op: &note{Word: "bad", log: l, wait: slowRuns, fail: broken}},
 		{Name: "after", Op: &note{Word: "after", log: l}, Needs: []string{"bad"}},
 	}
 	env, _ := testEnv()
