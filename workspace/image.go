@@ -52,7 +52,7 @@ func LoadImage(path string) (ImageConfig, doc.Diagnostics) {
 	c := decodeImage(&l.dec, root)
 	if root.Get("rootfs").IsNull() {
 		l.dec.Report(doc.Source{Name: filepath.Base(path)}.At(0, 0).
-			Notef(CodeImageDefault, "no rootfs is given: the root file system is ext4 (nestos-assembler: xfs)").
+			Infof(CodeImageDefault, "no rootfs is given: the root file system is ext4 (nestos-assembler: xfs)").
 			WithHint("write rootfs: ext4 or rootfs: xfs to settle it"))
 	}
 	return c, l.dec.Diagnostics.Sorted()

@@ -21,7 +21,7 @@ func said(ds doc.Diagnostics) []string {
 	return all
 }
 
-const noRootfs = "image.yaml: note[IM005]: no rootfs is given: the root file system is ext4 (nestos-assembler: xfs); write rootfs: ext4 or rootfs: xfs to settle it"
+const noRootfs = "image.yaml: info[IM005]: no rootfs is given: the root file system is ext4 (nestos-assembler: xfs); write rootfs: ext4 or rootfs: xfs to settle it"
 
 // The shape of the released configs: image.yaml includes image-base.yaml.
 func TestLoadImage(t *testing.T) {

@@ -60,7 +60,7 @@ func (r *renderer) problem(d doc.Diagnostic) {
 	head, rest, _ := strings.Cut(text, "\n")
 	word := string(d.Severity)
 	head = strings.TrimPrefix(strings.TrimPrefix(head, word), "[]")
-	colour := map[doc.Severity]string{doc.Error: red, doc.Warning: yellow, doc.Note: dim}[d.Severity]
+	colour := map[doc.Severity]string{doc.Error: red, doc.Warning: yellow, doc.Info: dim}[d.Severity]
 	r.line(r.a.stderr, r.paint(colour, word)+head)
 	for line := range strings.Lines(rest) {
 		r.line(r.a.stderr, strings.TrimRight(line, " \n"))

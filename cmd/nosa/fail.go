@@ -68,7 +68,7 @@ func sayDiagnostics(list doc.Diagnostics, sink event.Sink) (errs int, first doc.
 			}
 		case doc.Warning:
 			level = event.Warn
-		case doc.Note:
+		case doc.Info:
 		}
 		text := d.Message
 		if len(d.Chain) > 0 {

@@ -13,7 +13,7 @@ type Severity string
 const (
 	Error   Severity = "error"
 	Warning Severity = "warning"
-	Note    Severity = "note"
+	Info    Severity = "info"
 )
 
 // The codes that this package itself gives. The list of all codes is that of
@@ -34,6 +34,7 @@ type Diagnostic struct {
 	Code     string   `json:"code"`
 	Origin
 	Message string `json:"message"`
+	Why     string `json:"why,omitempty"`  // what would come of it, or the rule behind it, a sentence
 	Hint    string `json:"hint,omitempty"` // what to do about it, a sentence or two
 	Fix     string `json:"fix,omitempty"`  // text that repairs it when put in place of the word at Origin
 }
@@ -41,6 +42,12 @@ type Diagnostic struct {
 // WithHint returns d with a hint.
 func (d Diagnostic) WithHint(hint string) Diagnostic {
 	d.Hint = hint
+	return d
+}
+
+// WithWhy returns d with its reason.
+func (d Diagnostic) WithWhy(why string) Diagnostic {
+	d.Why = why
 	return d
 }
 
@@ -60,8 +67,10 @@ func (d Diagnostic) String() string {
 	if len(d.Chain) > 0 {
 		b.WriteString(" (included by " + strings.Join(d.Chain, " -> ") + ")")
 	}
-	if d.Hint != "" {
-		b.WriteString("; " + d.Hint)
+	for _, more := range []string{d.Why, d.Hint} {
+		if more != "" {
+			b.WriteString("; " + more)
+		}
 	}
 	return b.String()
 }

@@ -14,14 +14,14 @@ func TestDiagnostics(t *testing.T) {
 	ds := Diagnostics{
 		at("b.yaml", 1, 1).Errorf("TF001", "x"),
 		at("a.yaml", 10, 1).Warnf("TF002", "y"),
-		at("a.yaml", 9, 2).Notef("TF003", "z"),
+		at("a.yaml", 9, 2).Infof("TF003", "z"),
 		at("b.yaml", 1, 1).Errorf("TF001", "x"),
 	}
 	var got []string
 	for _, d := range ds.Sorted() {
 		got = append(got, d.String())
 	}
-	want := []string{"a.yaml:9:2: note[TF003]: z", "a.yaml:10:1: warning[TF002]: y", "b.yaml:1:1: error[TF001]: x"}
+	want := []string{"a.yaml:9:2: info[TF003]: z", "a.yaml:10:1: warning[TF002]: y", "b.yaml:1:1: error[TF001]: x"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -49,8 +49,8 @@ func TestExcerpt(t *testing.T) {
 			"warning[TF002]: wide\n --> m.yaml:1:10\n  |\n1 | name: 名字    x\n  |               ^\n",
 		},
 		{
-			Diagnostic{Severity: Note, Code: "TF002", Message: "wide word", Origin: Origin{File: "m.yaml", Line: 1, Column: 7}},
-			"note[TF002]: wide word\n --> m.yaml:1:7\n  |\n1 | name: 名字    x\n  |       ^^^^\n",
+			Diagnostic{Severity: Info, Code: "TF002", Message: "wide word", Origin: Origin{File: "m.yaml", Line: 1, Column: 7}},
+			"info[TF002]: wide word\n --> m.yaml:1:7\n  |\n1 | name: 名字    x\n  |       ^^^^\n",
 		},
 		{
 			Diagnostic{Severity: Error, Code: "TF002", Message: "in a list", Origin: Origin{File: "m.yaml", Line: 3, Column: 11}},

@@ -42,9 +42,9 @@ func (o Origin) Warnf(code, format string, args ...any) Diagnostic {
 	return Diagnostic{Severity: Warning, Code: code, Origin: o, Message: fmt.Sprintf(format, args...)}
 }
 
-// Notef returns a note at o.
-func (o Origin) Notef(code, format string, args ...any) Diagnostic {
-	return Diagnostic{Severity: Note, Code: code, Origin: o, Message: fmt.Sprintf(format, args...)}
+// Notef returns an info at o.
+func (o Origin) Infof(code, format string, args ...any) Diagnostic {
+	return Diagnostic{Severity: Info, Code: code, Origin: o, Message: fmt.Sprintf(format, args...)}
 }
 
 // Kind is the shape of a Node.

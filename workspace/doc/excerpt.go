@@ -30,6 +30,9 @@ func Excerpt(d Diagnostic, source []byte) string {
 	for _, includer := range slices.Backward(d.Chain) {
 		fmt.Fprintf(&b, "%s = included by %s\n", margin, printable(includer))
 	}
+	if d.Why != "" {
+		fmt.Fprintf(&b, "%s = why: %s\n", margin, printable(d.Why))
+	}
 	if d.Hint != "" {
 		fmt.Fprintf(&b, "%s = help: %s\n", margin, printable(d.Hint))
 	}

@@ -84,7 +84,7 @@ func wantDiagnostic(t *testing.T, ds doc.Diagnostics, want string) {
 	t.Helper()
 	var got []string
 	for _, d := range ds {
-		severity := map[doc.Severity]string{doc.Error: "error", doc.Warning: "warn", doc.Note: "note"}[d.Severity]
+		severity := map[doc.Severity]string{doc.Error: "error", doc.Warning: "warn", doc.Info: "note"}[d.Severity]
 		line := fmt.Sprintf("%s %s %s", severity, d.Code, d.Origin)
 		if line == want {
 			return

@@ -19,10 +19,10 @@ func (l *loader) check(top *layer) {
 		}
 	}
 	if v := top.values["boot-location"]; v != nil && v.text == "new" {
-		l.Report(v.at.Notef(codeDeprecated, "boot-location: new is deprecated").WithHint("use modules"))
+		l.Report(v.at.Infof(codeDeprecated, "boot-location: new is deprecated").WithHint("use modules"))
 	}
 	if v := top.values["initramfs-args"]; v != nil {
-		l.Report(v.key.Notef(codeDeprecated, "initramfs-args is deprecated, and --no-hostonly is not added to it").
+		l.Report(v.key.Infof(codeDeprecated, "initramfs-args is deprecated, and --no-hostonly is not added to it").
 			WithHint("configure dracut by a file in usr/lib/dracut/dracut.conf.d"))
 	}
 	// The content of a name is that of the include merged last.
@@ -111,7 +111,7 @@ func (l *loader) checkScript(item Item) {
 		l.Report(item.Errorf(codeScript, "the interpreter line ends in a carriage return, so no interpreter will be found").
 			WithHint("save the treefile with Unix line ends"))
 	case strings.Contains(first, "sh") && strings.Count(strings.TrimSpace(item.Text), "\n") > 1 && !stopsOnErrors.MatchString(item.Text):
-		l.Report(item.Notef(codeScript, "the script goes on after a command that fails").WithHint("add set -e, best set -euo pipefail"))
+		l.Report(item.Infof(codeScript, "the script goes on after a command that fails").WithHint("add set -e, best set -euo pipefail"))
 	}
 }
 

@@ -25,7 +25,7 @@ func TestCorpora(t *testing.T) {
 		t.Run(tc.dir+" "+tc.arch, func(t *testing.T) {
 			m, ds := Load(filepath.Join("testdata", tc.dir, "manifest.yaml"), Options{Arch: tc.arch})
 			for _, d := range append(ds, m.Unsupported()...) {
-				if d.Severity != doc.Note {
+				if d.Severity != doc.Info {
 					t.Errorf("unexpected: %v", d)
 				}
 			}
