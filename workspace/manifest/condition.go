@@ -132,7 +132,7 @@ func (f *file) conditions() (bodies []*doc.Node, files []Item) {
 
 // checkBody looks for slips in an inline body whose condition does not hold.
 func (f *file) checkBody(body *doc.Node) {
-	b := &file{loader: f.loader, path: f.path, src: f.src, layer: newLayer(), yaml: f.yaml, inline: true, depth: f.depth}
+	b := &file{loader: f.loader, path: f.path, src: f.src, layer: newLayer(), yaml: f.yaml, inline: true, depth: f.depth, idle: "its condition does not hold"}
 	b.read(body)
 }
 

@@ -21,6 +21,7 @@ type file struct {
 	yaml   bool
 	inline bool
 	depth  int
+	idle   string // why nothing that stands here has an effect, if that is so
 
 	includes   []Item
 	archOthers *doc.Node // conditional-include, evaluated when all keys are known
@@ -115,6 +116,14 @@ func (f *file) archPackages(e doc.Entry, arch string) {
 		f.Report(d)
 		return
 	}
+	w := written{key: f.byName["packages"], as: e.Key.Text, at: e.Key.Origin, value: e.Value, idle: f.idle}
+	switch {
+	case f.inline:
+		w.idle = "it is ignored in an inline body"
+	case arch != f.opts.Arch:
+		w.idle = "it is for " + arch
+	}
+	f.written = append(f.written, w)
 	if f.inline {
 		f.Report(e.Key.Warnf(codeLost, "%s is ignored in an inline body", e.Key.Text).
 			WithHint("write packages, and add basearch == \"" + arch + "\" to the condition; or include a file"))
@@ -182,6 +191,7 @@ func (f *file) entry(key Key, e doc.Entry) {
 	if key.Legacy != "" && e.Key.Text == key.Legacy {
 		v.legacy = key.Legacy
 	}
+	f.wrote(key, e)
 	if f.decode(key, e, v) {
 		f.layer.values[key.Name] = v
 	}
@@ -234,6 +244,7 @@ func (f *file) implyContainer() {
 				WithHint("set it in a file that includes this one"))
 		}
 		f.layer.values[imply.key] = v
+		f.implied[imply.key] = append(f.implied[imply.key], v)
 	}
 }
 
@@ -244,7 +255,9 @@ func (f *file) implyEdition() {
 	}
 	for key, text := range map[string]string{"boot-location": "modules", "tmp-is-dir": "true"} {
 		if f.layer.values[key] == nil {
-			f.layer.values[key] = &value{key: edition.key, at: edition.at, implied: "edition", text: text}
+			v := &value{key: edition.key, at: edition.at, implied: "edition", text: text}
+			f.layer.values[key] = v
+			f.implied[key] = append(f.implied[key], v)
 		}
 	}
 }

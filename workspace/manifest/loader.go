@@ -24,6 +24,8 @@ type loader struct {
 	files     []string
 	seen      []seenFile
 	variables map[string]variable
+	written   []written           // every key where it stands
+	implied   map[string][]*value // by key: what container and edition set
 }
 
 // seenFile is a treefile that was opened, for telling when it comes again.
@@ -41,7 +43,7 @@ type variable struct {
 }
 
 func newLoader(top string, opts Options) *loader {
-	l := &loader{opts: opts, top: top, keys: KeyTable(), byName: map[string]Key{}}
+	l := &loader{opts: opts, top: top, keys: KeyTable(), byName: map[string]Key{}, implied: map[string][]*value{}}
 	for _, key := range l.keys {
 		l.byName[key.Name] = key
 		if key.Legacy != "" {

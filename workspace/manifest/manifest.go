@@ -93,6 +93,10 @@ type Manifest struct {
 	GPGKey              string `json:"gpg-key"`
 	Cliwrap             bool   `json:"cliwrap"`
 	CliwrapBinaries     []Item `json:"cliwrap-binaries"`
+
+	written         []written           // every key where it stands, in the order of reading
+	implied         map[string][]*value // by key: what container and edition set
+	variableOrigins map[string]Origin   // of Variables
 }
 
 // Has reports whether key was written in a treefile or implied by one.
@@ -227,7 +231,8 @@ func Load(path string, opts Options) (*Manifest, doc.Diagnostics) {
 	l.check(top)
 	m := top.manifest()
 	m.File, m.Dir, m.Arch, m.Files = l.name(abs), filepath.Dir(abs), opts.Arch, l.files
-	m.Variables = l.variableTexts()
+	m.written, m.implied = l.written, l.implied
+	m.Variables, m.variableOrigins = l.variableTexts()
 	l.checkMerged(m, top)
 	return m, l.Diagnostics.Sorted()
 }

@@ -1,7 +1,6 @@
 package manifest
 
 import (
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -88,11 +87,12 @@ func (l *loader) warnUnsubstituted(top *layer) {
 	}
 }
 
-// variableTexts returns the variables as they are substituted.
-func (l *loader) variableTexts() map[string]string {
-	texts := make(map[string]string, len(l.variables))
-	for _, name := range slices.Sorted(maps.Keys(l.variables)) {
-		texts[name] = l.variables[name].text
+// variableTexts returns the variables as they are substituted, and where they
+// are defined.
+func (l *loader) variableTexts() (texts map[string]string, places map[string]Origin) {
+	texts, places = make(map[string]string, len(l.variables)), make(map[string]Origin, len(l.variables))
+	for name, v := range l.variables {
+		texts[name], places[name] = v.text, v.at
 	}
-	return texts
+	return texts, places
 }
