@@ -282,9 +282,6 @@ func (o *DownloadPackages) Run(ctx context.Context, env *Env, r *event.Reporter)
 	return nil
 }
 
-// CodePackages is the diagnostic of a manifest without packages.
-const CodePackages = "TF040"
-
 // count is a number with its noun.
 func count(n int, one, many string) string {
 	if n == 1 {

@@ -38,20 +38,20 @@ type ImageConfig struct {
 const maxIncludes = 16
 
 // LoadImage reads the image.yaml at path and what it includes. Diagnostics name
-// files relative to its directory. The result is of use only when there is no
-// error among them.
-func LoadImage(path string) (ImageConfig, doc.Diagnostics) {
-	l := &imageLoader{dir: filepath.Dir(path)}
+// files relative to root, or to its directory when root is "". The result is of
+// use only when there is no error among them.
+func LoadImage(path, root string) (ImageConfig, doc.Diagnostics) {
+	l := &imageLoader{dir: filepath.Dir(path), shown: shownDir(path, root)}
 	if dir, err := filepath.EvalSymlinks(l.dir); err == nil { // an include may lead upwards
 		l.dir = dir
 	}
-	root := l.load(filepath.Base(path), nil)
-	if root == nil || l.dec.Diagnostics.HasErrors() {
+	top := l.load(filepath.Base(path), nil)
+	if top == nil || l.dec.Diagnostics.HasErrors() {
 		return ImageConfig{}, l.dec.Diagnostics.Sorted()
 	}
-	c := decodeImage(&l.dec, root)
-	if root.Get("rootfs").IsNull() {
-		l.dec.Report(doc.Source{Name: filepath.Base(path)}.At(0, 0).
+	c := decodeImage(&l.dec, top)
+	if top.Get("rootfs").IsNull() {
+		l.dec.Report(doc.Source{Name: filepath.Join(l.shown, filepath.Base(path))}.At(0, 0).
 			Infof(CodeImageDefault, "no rootfs is given: the root file system is ext4 (nestos-assembler: xfs)").
 			WithHint("write rootfs: ext4 or rootfs: xfs to settle it"))
 	}
@@ -92,17 +92,31 @@ func (c ImageConfig) JSON(grubScript string) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// shownDir is the directory of path as diagnostics name it: relative to root
+// where it lies below, "" where there is no root.
+func shownDir(path, root string) string {
+	if root == "" {
+		return ""
+	}
+	rel, err := filepath.Rel(root, filepath.Dir(path))
+	if err != nil || rel == ".." || strings.HasPrefix(rel, "../") {
+		return filepath.Dir(path)
+	}
+	return rel
+}
+
 // imageLoader follows includes.
 type imageLoader struct {
-	dir  string
-	dec  doc.Decoder
-	open []string // files being read, outermost first
+	dir   string
+	shown string // dir as diagnostics name it
+	dec   doc.Decoder
+	open  []string // files being read, outermost first
 }
 
 // load gives the mapping of the file name with its include merged in, nil when
 // it was reported.
 func (l *imageLoader) load(name string, chain []string) *doc.Node {
-	node, ds := doc.Read(filepath.Join(l.dir, name), doc.Source{Name: name, Chain: chain})
+	node, ds := doc.Read(filepath.Join(l.dir, name), doc.Source{Name: filepath.Join(l.shown, name), Chain: chain})
 	l.dec.Diagnostics = append(l.dec.Diagnostics, ds...)
 	if ds.HasErrors() {
 		return nil

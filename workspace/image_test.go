@@ -45,7 +45,7 @@ vendor: {list: [1]}
 	if err := os.Symlink(dir, link); err != nil {
 		t.Fatal(err)
 	}
-	c, ds := workspace.LoadImage(filepath.Join(link, "image.yaml"))
+	c, ds := workspace.LoadImage(filepath.Join(link, "image.yaml"), "")
 	if diff := cmp.Diff([]string{noRootfs, "image.yaml:5:1: warning[IM001]: unknown key vendor"}, said(ds)); diff != "" {
 		t.Error(diff)
 	}
@@ -129,7 +129,7 @@ func TestLoadImageDiagnostics(t *testing.T) {
 			for name, text := range tt.files {
 				writeFile(t, filepath.Join(dir, name), text)
 			}
-			_, ds := workspace.LoadImage(filepath.Join(dir, "image.yaml"))
+			_, ds := workspace.LoadImage(filepath.Join(dir, "image.yaml"), "")
 			if tt.want == nil { // the words are package doc's
 				if !ds.HasErrors() || ds[0].File == "" {
 					t.Errorf("%v", said(ds))
@@ -173,7 +173,7 @@ x86_64:
 func TestLoadPlatforms(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "platforms.yaml")
 	writeFile(t, path, platformsYAML)
-	p, ds := workspace.LoadPlatforms(path, "x86_64")
+	p, ds := workspace.LoadPlatforms(path, "x86_64", "")
 	if len(ds) > 0 {
 		t.Error(said(ds))
 	}
@@ -198,15 +198,15 @@ func TestLoadPlatforms(t *testing.T) {
 	if diff := cmp.Diff(p, back); diff != "" {
 		t.Error(diff)
 	}
-	if p, ds := workspace.LoadPlatforms(path, "s390x"); p.JSON != nil || p.ByName != nil || len(ds) > 0 {
+	if p, ds := workspace.LoadPlatforms(path, "s390x", ""); p.JSON != nil || p.ByName != nil || len(ds) > 0 {
 		t.Errorf("an architecture without an entry: %+v %v", p, said(ds))
 	}
-	p, ds = workspace.LoadPlatforms(filepath.Join(t.TempDir(), "platforms.yaml"), "x86_64")
+	p, ds = workspace.LoadPlatforms(filepath.Join(t.TempDir(), "platforms.yaml"), "x86_64", "")
 	if ds.HasErrors() || len(ds) != 1 || ds[0].Severity != doc.Warning || p.ByName != nil {
 		t.Errorf("a missing file: %+v %v", p, said(ds))
 	}
 	writeFile(t, path, "x86_64:\n  qemu:\n    kernel_argument: [a]\n    kernel_arguments: ['$x']\n    grub_commands: [\"a\\nb\", 1]\n  metal: [x]\n")
-	_, ds = workspace.LoadPlatforms(path, "x86_64")
+	_, ds = workspace.LoadPlatforms(path, "x86_64", "")
 	if diff := cmp.Diff([]string{
 		"platforms.yaml:3:5: warning[IM001]: unknown key kernel_argument; did you mean kernel_arguments?",
 		"platforms.yaml:4:24: error[IM002]: kernel_arguments: \"$x\" has '$', which is syntax to the boot loader",
@@ -226,7 +226,7 @@ func FuzzLoadImage(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		path := filepath.Join(t.TempDir(), "image.yaml")
 		writeFile(t, path, text)
-		c, ds := workspace.LoadImage(path)
+		c, ds := workspace.LoadImage(path, "")
 		if ds.HasErrors() {
 			return
 		}

@@ -30,19 +30,20 @@ const (
 	kargsKey        = "kernel_arguments"
 )
 
-// LoadPlatforms reads the platforms.yaml at path for arch. A missing file is a
+// LoadPlatforms reads the platforms.yaml at path for arch; diagnostics name it
+// relative to root, or by its base name when root is "". A missing file is a
 // warning: configs of older releases have none, and their images get the
 // defaults of firmware and kernel.
-func LoadPlatforms(path, arch string) (Platforms, doc.Diagnostics) {
+func LoadPlatforms(path, arch, root string) (Platforms, doc.Diagnostics) {
 	var p Platforms
-	name := filepath.Base(path)
+	name := filepath.Join(shownDir(path, root), filepath.Base(path))
 	src := doc.Source{Name: name}
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return p, doc.Diagnostics{src.At(0, 0).Warnf(CodeImageLegacy, "%s is not there, as in older releases: consoles are those of firmware and kernel", name)}
 	}
-	root, ds := doc.Read(path, src)
+	node, ds := doc.Read(path, src)
 	d := doc.Decoder{Diagnostics: ds}
-	arches, _ := d.Entries(root, name)
+	arches, _ := d.Entries(node, filepath.Base(path))
 	for _, a := range arches {
 		byName := decodePlatforms(&d, a)
 		if a.Key.Text != arch || a.Value.IsNull() {

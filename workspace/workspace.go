@@ -141,7 +141,10 @@ func variantName(stem, variant string) string {
 // Lockfiles are the package locks of the config for arch that exist, each
 // winning over those before it: base, overrides, overrides of arch. A name that
 // is there both as YAML and as JSON is an error.
-func (w *Workspace) Lockfiles(arch string) ([]string, error) {
+func (w *Workspace) Lockfiles(arch string) ([]string, error) { return FindLockfiles(w.Config(), arch) }
+
+// FindLockfiles is Lockfiles of a config directory.
+func FindLockfiles(config, arch string) ([]string, error) {
 	var found []string
 	for _, l := range []struct{ stem, first, second string }{
 		{"manifest-lock." + arch, "json", "yaml"},
@@ -150,7 +153,7 @@ func (w *Workspace) Lockfiles(arch string) ([]string, error) {
 	} {
 		var here []string
 		for _, ext := range []string{l.first, l.second} {
-			name := filepath.Join(w.Config(), l.stem+"."+ext)
+			name := filepath.Join(config, l.stem+"."+ext)
 			if _, err := os.Stat(name); err == nil {
 				here = append(here, name)
 			} else if !errors.Is(err, fs.ErrNotExist) {

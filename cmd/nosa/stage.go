@@ -258,7 +258,7 @@ func fencesFor(ws *workspace.Workspace, request any) []proc.Fence {
 	rootfs := ""
 	switch req := request.(type) {
 	case builder.BuildRequest:
-		image, _ := workspace.LoadImage(ws.Image()) // what is wrong with it the worker says
+		image, _ := workspace.LoadImage(ws.Image(), "") // what is wrong with it the worker says
 		rootfs = image.RootFS
 	case builder.ImageRequest:
 		if arch, err := workspace.HostArch(); err == nil {

@@ -37,4 +37,5 @@ const (
 	codeEmpty         = doc.CodeEmpty   // empty or not a mapping
 	codeUnsupported   = "TF036"         // our engine does not build it
 	codeLockfile      = "TF037"         // lockfile
+	codeTooNew        = "TF041"         // the installed rpm-ostree does not know the key yet
 )

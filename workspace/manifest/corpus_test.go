@@ -24,7 +24,7 @@ func TestCorpora(t *testing.T) {
 	} {
 		t.Run(tc.dir+" "+tc.arch, func(t *testing.T) {
 			m, ds := Load(filepath.Join("testdata", tc.dir, "manifest.yaml"), Options{Arch: tc.arch})
-			for _, d := range append(ds, m.Unsupported()...) {
+			for _, d := range append(ds, m.Unsupported(EngineDNF)...) {
 				if d.Severity != doc.Info {
 					t.Errorf("unexpected: %v", d)
 				}

@@ -31,19 +31,24 @@ func TestKeysAreDocumented(t *testing.T) {
 
 func keysPage() string {
 	var b strings.Builder
-	b.WriteString("# The keys of a manifest\n\nMade from the table in `workspace/manifest/keys.go`. The merge rule says what happens when\nan included file has the key too.\n\n")
-	b.WriteString("| key | type | default | merge | what it does | not supported |\n|---|---|---|---|---|---|\n")
+	b.WriteString("# The keys of a manifest\n\nMade from the table in `workspace/manifest/keys.go`. The merge rule says what happens when\nan included file has the key too; `since` is the release of rpm-ostree that brought the key. The\nrpm-ostree engine builds all of them; what the dnf engine refuses stands in the last column, with\nits reason.\n\n")
+	b.WriteString("| key | type | default | merge | since | what it does | dnf engine |\n|---|---|---|---|---|---|---|\n")
 	cell := strings.NewReplacer("|", "\\|", "\n", " ")
 	for _, k := range KeyTable() {
 		var refused []string
 		for _, v := range slices.Sorted(maps.Keys(k.Refused)) {
 			refused = append(refused, fmt.Sprintf("%s: %s", v, k.Refused[v]))
 		}
+		support := "builds it"
+		if len(refused) > 0 {
+			support = "refuses " + strings.Join(refused, "; ")
+		}
 		typ := fmt.Sprint(k.Type)
 		if len(k.Values) > 0 {
 			typ += ": " + strings.Join(k.Values, ", ")
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", k.Name, cell.Replace(typ), cell.Replace(k.Default), cell.Replace(fmt.Sprint(k.Rule)), cell.Replace(k.Doc), cell.Replace(strings.Join(refused, "; ")))
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s |\n", k.Name, cell.Replace(typ), cell.Replace(k.Default), cell.Replace(fmt.Sprint(k.Rule)),
+			k.Since, cell.Replace(k.Doc), cell.Replace(support))
 	}
 	return b.String()
 }

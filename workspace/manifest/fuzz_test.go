@@ -38,7 +38,7 @@ func FuzzLoad(f *testing.F) {
 			if _, err := m.JSON(); err != nil {
 				t.Fatal(err)
 			}
-			m.Unsupported()
+			m.Unsupported(EngineDNF)
 			for _, d := range ds {
 				if d.File == "" || d.Code == "" || d.Message == "" {
 					t.Fatalf("incomplete: %#v", d)

@@ -49,7 +49,8 @@ type Key struct {
 	Default string            // "" is none
 	Rule    Rule              //
 	Legacy  string            // an older spelling
-	Refused map[string]string // value → why our engine does not build it; "*" is any value
+	Refused map[string]string // value → why the dnf engine does not build it; "*" is any value
+	Since   string            // first release of rpm-ostree that has it; "" from the start, as far as YAML goes
 	Doc     string
 }
 
@@ -69,7 +70,26 @@ func KeyTable() []Key {
 	for _, group := range [][]Key{identityKeys(), packageKeys(), treeKeys(), accountKeys(), fileKeys(), commitKeys(), structureKeys()} {
 		keys = append(keys, group...)
 	}
+	since := releases()
+	for i := range keys {
+		keys[i].Since = since[keys[i].Name]
+	}
 	return keys
+}
+
+// releases says which release of rpm-ostree brought a key.
+func releases() map[string]string {
+	return map[string]string{
+		"edition": "2024.9", "metadata": "2022.13", "basearch": "2019.3", "variables": "2022.3", "repovars": "2022.16",
+		"rojig": "2018.7", "lockfile-repos": "2020.2", "repo-packages": "2021.5", "exclude-packages": "2020.1",
+		"platform-module": "2022.2", "ostree-layers": "2019.5", "ostree-override-layers": "2019.5", "container": "2018.10",
+		"container-cmd": "2022.3", "recommends": "2018.8", "no-initramfs": "2026.1", "readonly-executables": "2020.2",
+		"tmp-is-dir": "2018.8", "opt-usrlocal": "2024.4", "machineid-compat": "2018.8", "automatic-version-suffix": "2019.7",
+		"postprocess": "2018.8", "add-commit-metadata": "2019.5", "repo-metadata": "2022.3", "advisories-metadata": "2025.11",
+		"rpmdb": "2020.5", "rpmdb-normalize": "2021.14", "selinux-label-version": "2023.9", "ignore-devices": "2024.9",
+		"sysusers": "2025.9", "ima": "2022.9", "cliwrap": "2020.2", "cliwrap-binaries": "2022.14", "arch-include": "2019.6",
+		"conditional-include": "2022.3",
+	}
 }
 
 func identityKeys() []Key {

@@ -186,7 +186,7 @@ func TestUnsupported(t *testing.T) {
 		"a.yaml":        "opt-usrlocal: state-overlay\ngpg-key: ABC\nignore-devices: true\nrepo-metadata: disabled\n",
 	})
 	var got []string
-	for _, d := range m.Unsupported() {
+	for _, d := range m.Unsupported(EngineDNF) {
 		got = append(got, d.Code+" "+d.Origin.String()+" "+strings.SplitN(d.Message, " cannot", 2)[0])
 	}
 	want := []string{
