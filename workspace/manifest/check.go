@@ -29,7 +29,7 @@ func (l *loader) check(top *layer) {
 	files := data[[]AddFile](top, "add-files")
 	for i, a := range files {
 		if source, ok := top.sources[a.Source.Text]; ok {
-			files[i].Source.Path = source
+			files[i].Source.Path = source.Path
 		}
 	}
 	l.substituteAll(top)

@@ -185,12 +185,12 @@ func (f *file) addFiles(n *doc.Node, v *value) bool {
 		}
 		source, dest := node.Items[0], node.Items[1]
 		path, _ := f.external(source)
-		f.layer.sources[source.Text] = path
+		from := File{Item: Item{Text: source.Text, Origin: source.Origin}, Path: path}
+		if _, twice := f.layer.sources[source.Text]; !twice {
+			f.layer.sources[source.Text] = from
+		}
 		f.destination(dest)
-		list = append(list, AddFile{
-			Source: File{Item: Item{Text: source.Text, Origin: source.Origin}, Path: path},
-			Dest:   Item{Text: dest.Text, Origin: dest.Origin},
-		})
+		list = append(list, AddFile{Source: from, Dest: Item{Text: dest.Text, Origin: dest.Origin}})
 	}
 	v.data = list
 	return true

@@ -20,17 +20,19 @@ type value struct {
 	typ  doc.Type // of scalars: how it was written
 	list []Item   // of lists of texts and requests
 	data any      // of all others: the type of the Manifest's field
+
+	under []*value // what is merged below it, in the order of merging, until settle
 }
 
 // layer is the content of one file with what is already merged into it.
 type layer struct {
 	values   map[string]*value
-	sources  map[string]string // add-files source as written → path whose content is taken
-	finalize map[string]File   // by file name
+	sources  map[string]File // add-files source as written → the file whose content is taken
+	finalize map[string]File // by file name
 }
 
 func newLayer() *layer {
-	return &layer{values: map[string]*value{}, sources: map[string]string{}, finalize: map[string]File{}}
+	return &layer{values: map[string]*value{}, sources: map[string]File{}, finalize: map[string]File{}}
 }
 
 // text returns the text of a scalar key, "" if it is not set.
@@ -88,24 +90,68 @@ func (l *loader) mergeValue(key Key, to, from *value) {
 			l.Report(to.key.Warnf(codeContradiction, "%s: %s undoes what container: true implies in %s", key.Name, printed(to), from.key.File).
 				WithHint("an implication of container counts as a value of the file that says so, and the including file wins"))
 		}
-	case RuleSet:
-		to.list = sortedSet(append(slices.Clone(from.list), to.list...))
-	case RuleList, RuleRepo, RuleMap:
-		joinValue(key, to, from)
+	case RuleSet, RuleList, RuleRepo, RuleMap:
+		to.under = append(to.under, from)
 	}
 }
 
-func joinValue(key Key, to, from *value) {
-	to.list = slices.Concat(from.list, to.list)
-	switch have := to.data.(type) {
+// settle joins what was merged below each value, once for all files: doing so
+// file by file would take the square of the time.
+func (l *loader) settle(top *layer) {
+	for _, key := range l.keys {
+		v := top.values[key.Name]
+		if v == nil || len(v.under) == 0 {
+			continue
+		}
+		all := v.downwards(nil)
+		v.under = nil
+		// Entries of a mapping are the includer's, then those of its first
+		// include; in lists the last include comes first.
+		if key.Rule == RuleMap {
+			v.data = joinMetadata(all)
+			continue
+		}
+		slices.Reverse(all)
+		joinLists(v, all)
+		switch key.Rule {
+		case RuleSet:
+			v.list = sortedSet(v.list)
+		case RuleRepo:
+			v.data = lastRepoWins(v.data.([]RepoPackages))
+		}
+	}
+}
+
+// downwards appends v and what lies below it to all, in the order of merging.
+func (v *value) downwards(all []*value) []*value {
+	all = append(all, v)
+	for _, u := range v.under {
+		all = u.downwards(all)
+	}
+	return all
+}
+
+func joinLists(v *value, all []*value) {
+	list, files, removals, repos := []Item{}, []AddFile{}, []Removal{}, []RepoPackages{}
+	for _, part := range all {
+		list = append(list, part.list...)
+		switch data := part.data.(type) {
+		case []AddFile:
+			files = append(files, data...)
+		case []Removal:
+			removals = append(removals, data...)
+		case []RepoPackages:
+			repos = append(repos, data...)
+		}
+	}
+	v.list = list
+	switch v.data.(type) {
 	case []AddFile:
-		to.data = slices.Concat(from.data.([]AddFile), have)
+		v.data = files
 	case []Removal:
-		to.data = slices.Concat(from.data.([]Removal), have)
+		v.data = removals
 	case []RepoPackages:
-		to.data = lastRepoWins(slices.Concat(from.data.([]RepoPackages), have))
-	case Metadata:
-		to.data = mergeMetadata(have, from.data.(Metadata))
+		v.data = repos
 	}
 }
 
@@ -123,12 +169,18 @@ func sortedSet(items []Item) []Item {
 	return slices.CompactFunc(items, func(a, b Item) bool { return a.Text == b.Text })
 }
 
-// mergeMetadata adds those entries of from whose key have does not name.
-func mergeMetadata(have, from Metadata) Metadata {
-	merged := slices.Clone(have)
-	for _, m := range from {
-		if !slices.ContainsFunc(have, func(h Meta) bool { return h.Key == m.Key }) {
-			merged = append(merged, m)
+// joinMetadata gives each key the first entry that has it.
+func joinMetadata(all []*value) Metadata {
+	merged, taken := Metadata{}, map[string]bool{}
+	for _, v := range all {
+		own := v.data.(Metadata)
+		for _, m := range own {
+			if !taken[m.Key] {
+				merged = append(merged, m)
+			}
+		}
+		for _, m := range own {
+			taken[m.Key] = true
 		}
 	}
 	return sortMetadata(merged)
@@ -160,15 +212,12 @@ func lastRepoWins(entries []RepoPackages) []RepoPackages {
 // mergeSources lets the included file's content stand for every add-files
 // source of the same name, as rpm-ostree does.
 func (l *loader) mergeSources(child, inc *layer) {
-	for name, path := range inc.sources {
+	for name, source := range inc.sources {
 		have, ok := child.sources[name]
-		if ok && have != path && !sameContent(have, path) {
-			if i := slices.IndexFunc(data[[]AddFile](inc, "add-files"), func(a AddFile) bool { return a.Source.Text == name }); i >= 0 {
-				at := data[[]AddFile](inc, "add-files")[i].Source.Origin
-				l.Report(at.Warnf(codeLost, "the content of this %s is copied for every add-files entry of that name, also for %s", name, l.name(have)).
-					WithHint("sources are told apart by their name as written; rename one of the files"))
-			}
+		if ok && have.Path != source.Path && !l.sameContent(have.Path, source.Path) {
+			l.Report(source.Warnf(codeLost, "the content of this %s is copied for every add-files entry of that name, also for %s", name, l.name(have.Path)).
+				WithHint("sources are told apart by their name as written; rename one of the files"))
 		}
-		child.sources[name] = path
+		child.sources[name] = source
 	}
 }

@@ -26,6 +26,7 @@ type loader struct {
 	variables map[string]variable
 	written   []written           // every key where it stands
 	implied   map[string][]*value // by key: what container and edition set
+	same      map[[2]string]bool  // of pairs of files: is their content the same
 }
 
 // seenFile is a treefile that was opened, for telling when it comes again.
@@ -43,7 +44,7 @@ type variable struct {
 }
 
 func newLoader(top string, opts Options) *loader {
-	l := &loader{opts: opts, top: top, keys: KeyTable(), byName: map[string]Key{}, implied: map[string][]*value{}}
+	l := &loader{opts: opts, top: top, keys: KeyTable(), byName: map[string]Key{}, implied: map[string][]*value{}, same: map[[2]string]bool{}}
 	for _, key := range l.keys {
 		l.byName[key.Name] = key
 		if key.Legacy != "" {
@@ -190,8 +191,15 @@ func reason(err error) error {
 	return err
 }
 
-func sameContent(a, b string) bool {
-	x, errX := doc.ReadBytes(a)
-	y, errY := doc.ReadBytes(b)
-	return errX == nil && errY == nil && bytes.Equal(x, y)
+// sameContent compares two files, each pair once.
+func (l *loader) sameContent(a, b string) bool {
+	pair := [2]string{a, b}
+	same, known := l.same[pair]
+	if !known {
+		x, errX := doc.ReadBytes(a)
+		y, errY := doc.ReadBytes(b)
+		same = errX == nil && errY == nil && bytes.Equal(x, y)
+		l.same[pair] = same
+	}
+	return same
 }

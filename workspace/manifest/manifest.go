@@ -228,6 +228,7 @@ func Load(path string, opts Options) (*Manifest, doc.Diagnostics) {
 	if top == nil {
 		top = newLayer()
 	}
+	l.settle(top)
 	l.check(top)
 	m := top.manifest()
 	m.File, m.Dir, m.Arch, m.Files = l.name(abs), filepath.Dir(abs), opts.Arch, l.files
