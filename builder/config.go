@@ -14,7 +14,6 @@ import (
 	"github.com/nestos/nosa/builder/tree"
 	"github.com/nestos/nosa/workspace"
 	"github.com/nestos/nosa/workspace/doc"
-	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/manifest"
 	"github.com/nestos/nosa/workspace/rpmmd"
 )
@@ -56,7 +55,7 @@ func LoadConfig(ctx context.Context, env *Env) (*Config, error) {
 	}
 	for _, d := range found {
 		if d.Severity == doc.Warning && env.Sink != nil {
-			env.Sink.Emit(event.Event{Kind: event.Log, Level: event.Warn, Path: d.Origin.String(), Text: d.Message, Hint: d.Hint, Reason: d.Code})
+			env.Sink.Emit(DiagnosticEvent(d))
 		}
 	}
 	found = slices.DeleteFunc(found, func(d doc.Diagnostic) bool { return d.Severity != doc.Error })

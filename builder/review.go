@@ -12,6 +12,7 @@ import (
 	"github.com/nestos/nosa/builder/tree"
 	"github.com/nestos/nosa/workspace"
 	"github.com/nestos/nosa/workspace/doc"
+	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/manifest"
 	"github.com/nestos/nosa/workspace/rpmmd"
 )
@@ -185,6 +186,14 @@ func (c *Config) readOverlays() error {
 		o.layer = layer
 	}
 	return nil
+}
+
+// DiagnosticEvent is how a journal tells of a diagnostic: its code is the reason.
+func DiagnosticEvent(d doc.Diagnostic) event.Event {
+	level := map[doc.Severity]event.Level{doc.Error: event.Error, doc.Warning: event.Warn, doc.Info: event.Info}[d.Severity]
+	return event.Event{
+		Kind: event.Log, Level: level, Path: d.Origin.String(), Text: d.Message, Why: d.Why, Hint: d.Hint, Reason: d.Code, Chain: d.Chain,
+	}
 }
 
 // The diagnostics of a review of its own; the list of all codes is that of

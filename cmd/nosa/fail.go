@@ -59,22 +59,12 @@ func cleanText(text string) string {
 // the number of errors and the first of them.
 func sayDiagnostics(list doc.Diagnostics, sink event.Sink) (errs int, first doc.Diagnostic) {
 	for _, d := range list {
-		level := event.Info
-		switch d.Severity {
-		case doc.Error:
-			level = event.Error
+		if d.Severity == doc.Error {
 			if errs++; errs == 1 {
 				first = d
 			}
-		case doc.Warning:
-			level = event.Warn
-		case doc.Info:
 		}
-		text := d.Message
-		if len(d.Chain) > 0 {
-			text += fmt.Sprintf(" (included by %s)", d.Chain[len(d.Chain)-1])
-		}
-		sink.Emit(event.Event{Kind: event.Log, Level: level, Path: d.Origin.String(), Text: text, Hint: d.Hint, Reason: d.Code})
+		sink.Emit(builder.DiagnosticEvent(d))
 	}
 	return errs, first
 }

@@ -146,7 +146,9 @@ func (r *renderer) log(e event.Event) {
 	if e.Path != "" && e.Level != event.Info {
 		r.said[key], r.said[e.Path] = true, true
 		severity := map[event.Level]doc.Severity{event.Warn: doc.Warning, event.Error: doc.Error}[e.Level]
-		r.problem(doc.Diagnostic{Severity: severity, Code: e.Reason, Origin: origin(e.Path), Message: e.Text, Hint: e.Hint})
+		at := origin(e.Path)
+		at.Chain = e.Chain
+		r.problem(doc.Diagnostic{Severity: severity, Code: e.Reason, Origin: at, Message: e.Text, Why: e.Why, Hint: e.Hint})
 		r.line(r.a.stderr, "")
 		return
 	}
