@@ -42,7 +42,7 @@ func (o Origin) Warnf(code, format string, args ...any) Diagnostic {
 	return Diagnostic{Severity: Warning, Code: code, Origin: o, Message: fmt.Sprintf(format, args...)}
 }
 
-// Notef returns an info at o.
+// Infof returns an info at o.
 func (o Origin) Infof(code, format string, args ...any) Diagnostic {
 	return Diagnostic{Severity: Info, Code: code, Origin: o, Message: fmt.Sprintf(format, args...)}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"unicode/utf8"
 )
 
@@ -41,7 +42,8 @@ func Read(path string, src Source) (*Node, Diagnostics) {
 }
 
 // ReadBytes reads the regular file at path, at most one byte more than
-// MaxBytes of it. Its errors name the cause, not the path.
+// MaxBytes of it. What is no regular file is not opened. Its errors name the
+// cause, not the path.
 func ReadBytes(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -50,16 +52,18 @@ func ReadBytes(path string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("not a regular file but a %s", modeName(info.Mode()))
 	}
-	f, err := os.Open(path)
+	// Without waiting, should a pipe have taken the file's place.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, errors.Unwrap(err)
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, MaxBytes+1))
-	if err != nil {
+	// One more than the size, so that the end is seen without growing.
+	data := bytes.NewBuffer(make([]byte, 0, min(info.Size(), MaxBytes+1)+bytes.MinRead))
+	if _, err := data.ReadFrom(io.LimitReader(f, MaxBytes+1)); err != nil {
 		return nil, fmt.Errorf("reading: %w", err)
 	}
-	return data, nil
+	return data.Bytes(), nil
 }
 
 func modeName(mode fs.FileMode) string {

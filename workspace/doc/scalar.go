@@ -20,6 +20,9 @@ func plainType(text string) Type {
 	case ".nan", ".NaN", ".NAN":
 		return Float
 	}
+	if strings.IndexByte("+-.0123456789", text[0]) < 0 {
+		return String
+	}
 	unsigned := strings.TrimPrefix(strings.TrimPrefix(text, "-"), "+")
 	switch unsigned {
 	case ".inf", ".Inf", ".INF":

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
@@ -28,7 +27,7 @@ func ParseYAML(src Source, data []byte) (*Node, Diagnostics) {
 	if err != nil {
 		return nil, Diagnostics{syntaxCause(src, string(data), err)}
 	}
-	c := converter{src: src, lines: splitLines(data), nodes: map[*yaml.Node]converted{}}
+	c := converter{src: src, data: data, lines: splitLines(data), anchors: map[*yaml.Node]converted{}}
 	node := c.convert(root, 0)
 	if c.fault != nil {
 		return nil, Diagnostics{*c.fault}
@@ -84,11 +83,13 @@ type converted struct {
 }
 
 type converter struct {
-	src   Source
-	lines [][]place
-	nodes map[*yaml.Node]converted
-	total int
-	fault *Diagnostic
+	src     Source
+	data    []byte
+	lines   []span
+	anchors map[*yaml.Node]converted // the finished values that have an anchor
+	block   []Node                   // what node hands out
+	total   int
+	fault   *Diagnostic
 }
 
 func (c *converter) fail(o Origin, format string, args ...any) converted {
@@ -107,7 +108,7 @@ func (c *converter) convert(y *yaml.Node, depth int) converted {
 	if y.Kind == yaml.AliasNode {
 		return c.alias(y, at)
 	}
-	node := &Node{Origin: at}
+	node := c.node(at)
 	result := converted{node: node, size: 1}
 	switch y.Kind {
 	case yaml.SequenceNode:
@@ -127,14 +128,27 @@ func (c *converter) convert(y *yaml.Node, depth int) converted {
 	if c.total++; c.total > MaxNodes {
 		return c.fail(at, "the document holds more than %d values", MaxNodes)
 	}
-	c.nodes[y] = result
+	if y.Anchor != "" {
+		c.anchors[y] = result
+	}
 	return result
+}
+
+// node returns a new node. They are allocated in blocks, for speed.
+func (c *converter) node(at Origin) *Node {
+	if len(c.block) == 0 {
+		c.block = make([]Node, 32)
+	}
+	n := &c.block[0]
+	c.block = c.block[1:]
+	n.Origin = at
+	return n
 }
 
 // alias repeats an earlier node at the place of the alias. Only the head is
 // copied, so a chain of aliases costs nothing but is counted in full.
 func (c *converter) alias(y *yaml.Node, at Origin) converted {
-	target, ok := c.nodes[y.Alias]
+	target, ok := c.anchors[y.Alias]
 	if !ok {
 		if c.fault == nil {
 			d := at.Errorf(CodeSyntax, "the alias *%s stands inside the value that it names", y.Value)
@@ -151,6 +165,7 @@ func (c *converter) alias(y *yaml.Node, at Origin) converted {
 }
 
 func (c *converter) items(y *yaml.Node, result *converted, depth int) {
+	result.node.Items = make([]*Node, 0, len(y.Content))
 	for _, item := range y.Content {
 		v := c.convert(item, depth+1)
 		if c.fault != nil {
@@ -170,15 +185,19 @@ func (c *converter) dash(item *yaml.Node, column int) int {
 		return column
 	}
 	line := c.lines[item.Line-1]
-	for i := min(item.Column, len(line)) - 1; i >= 0; i-- {
-		if line[i].char == '-' {
-			return int(line[i].column)
+	found, i := column, line.column
+	for offset := line.offset; offset < len(c.data) && i < line.column+min(item.Column, line.chars); i++ {
+		r, size := utf8.DecodeRune(c.data[offset:])
+		if r == '-' {
+			found = i
 		}
+		offset += size
 	}
-	return column
+	return found
 }
 
 func (c *converter) entries(y *yaml.Node, result *converted, depth int) {
+	result.node.Entries = make([]Entry, 0, len(y.Content)/2)
 	for i := 0; i+1 < len(y.Content); i += 2 {
 		key := c.convert(y.Content[i], depth+1)
 		if c.fault != nil {
@@ -204,39 +223,39 @@ func (c *converter) entries(y *yaml.Node, result *converted, depth int) {
 // YAML 1.1 (NEL, LS, PS, lone CR), into the lines that an editor shows.
 func (c *converter) origin(y *yaml.Node) Origin {
 	line := c.lines[min(max(y.Line, 1), len(c.lines))-1]
-	p := line[min(max(y.Column, 1), len(line))-1]
+	column := min(max(y.Column, 1), line.chars)
 	if y.Line > len(c.lines) { // an empty value behind the last line
-		p = line[len(line)-1]
+		column = line.chars
 	}
-	return c.src.At(int(p.line), int(p.column))
+	return c.src.At(line.line, line.column+column-1)
 }
 
-// place is a character of a YAML line and where an editor shows it.
-type place struct {
-	char         rune
-	line, column int32
-}
+// span is a line as YAML 1.1 counts them: where it begins, in bytes and as an
+// editor shows it, and the number of its characters with its break or, of the
+// last one, with the end of the file.
+type span struct{ offset, line, column, chars int }
 
-// splitLines splits data at the line breaks of YAML 1.1. Each line ends with
-// the place of its break, the last one with the end of the file.
-func splitLines(data []byte) [][]place {
-	lines := [][]place{{}}
-	line, column := int32(1), int32(1)
-	for len(data) > 0 {
-		r, size := utf8.DecodeRune(data)
-		last := len(lines) - 1
-		lines[last] = append(lines[last], place{r, line, column})
+// splitLines splits data at the line breaks of YAML 1.1.
+func splitLines(data []byte) []span {
+	lines := make([]span, 0, bytes.Count(data, []byte("\n"))+1)
+	now := span{line: 1, column: 1}
+	line, column := 1, 1 // an editor's, behind the character
+	for i := 0; i < len(data); {
+		c, size := rune(data[i]), 1
+		if c >= utf8.RuneSelf {
+			c, size = utf8.DecodeRune(data[i:])
+		}
+		i += size
+		now.chars++
 		column++
-		crlf := r == '\r' && len(data) > 1 && data[1] == '\n'
-		if r == '\n' {
+		if c == '\n' {
 			line, column = line+1, 1
 		}
-		if !crlf && strings.ContainsRune("\n\r\u0085\u2028\u2029", r) {
-			lines = append(lines, nil)
+		if c == '\n' || c == '\r' && (i == len(data) || data[i] != '\n') || c == '\u0085' || c == '\u2028' || c == '\u2029' {
+			lines = append(lines, now)
+			now = span{offset: i, line: line, column: column}
 		}
-		data = data[size:]
 	}
-	last := len(lines) - 1
-	lines[last] = append(lines[last], place{0, line, column})
-	return lines
+	now.chars++
+	return append(lines, now)
 }

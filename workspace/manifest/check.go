@@ -79,17 +79,23 @@ func (l *loader) checkVersion(m *Manifest, top *layer) {
 }
 
 func (l *loader) checkExcludes(m *Manifest) {
-	requested := map[string]Item{}
-	for _, p := range m.Packages {
-		requested[p.Text] = p
+	requested := make(map[string]*Item, len(m.ExcludePackages))
+	for _, e := range m.ExcludePackages {
+		requested[e.Text] = nil
 	}
-	for _, rp := range m.RepoPackages {
-		for _, p := range rp.Packages {
-			requested[p.Text] = p
+	request := func(packages []Item) {
+		for i := range packages {
+			if _, excluded := requested[packages[i].Text]; excluded {
+				requested[packages[i].Text] = &packages[i]
+			}
 		}
 	}
+	request(m.Packages)
+	for _, rp := range m.RepoPackages {
+		request(rp.Packages)
+	}
 	for _, e := range m.ExcludePackages {
-		if p, ok := requested[e.Text]; ok {
+		if p := requested[e.Text]; p != nil {
 			l.Report(e.Errorf(codeExcluded, "%s is excluded here but requested by %s", e.Text, p.Short()))
 		}
 		if strings.ContainsAny(e.Text, " \t\n") {

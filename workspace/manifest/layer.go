@@ -132,7 +132,11 @@ func (v *value) downwards(all []*value) []*value {
 }
 
 func joinLists(v *value, all []*value) {
-	list, files, removals, repos := []Item{}, []AddFile{}, []Removal{}, []RepoPackages{}
+	size := 0
+	for _, part := range all {
+		size += len(part.list)
+	}
+	list, files, removals, repos := make([]Item, 0, size), []AddFile{}, []Removal{}, []RepoPackages{}
 	for _, part := range all {
 		list = append(list, part.list...)
 		switch data := part.data.(type) {
@@ -163,10 +167,19 @@ func printed(v *value) string {
 	return v.text
 }
 
-// sortedSet sorts items by text; of equal ones the first stays.
+// sortedSet returns items sorted by text; of equal ones the first stays.
 func sortedSet(items []Item) []Item {
-	slices.SortStableFunc(items, func(a, b Item) int { return cmp.Compare(a.Text, b.Text) })
-	return slices.CompactFunc(items, func(a, b Item) bool { return a.Text == b.Text })
+	order := make([]int, len(items))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Or(strings.Compare(items[a].Text, items[b].Text), a-b) })
+	order = slices.CompactFunc(order, func(a, b int) bool { return items[a].Text == items[b].Text })
+	set := make([]Item, len(order))
+	for i, from := range order {
+		set[i] = items[from]
+	}
+	return set
 }
 
 // joinMetadata gives each key the first entry that has it.
