@@ -10,8 +10,8 @@ import (
 	"github.com/nestos/nosa/workspace/manifest"
 )
 
-// wantedAccounts gives the accounts whose ids packages shall get again: those of the files that
-// check-passwd and check-groups name, else those of the previous commit.
+// wantedAccounts gives the accounts whose ids packages shall get again (preserve-passwd): those of the
+// files that check-passwd and check-groups name, else those of the previous commit.
 func (b *build) wantedAccounts(ctx context.Context, env *Env) (tree.SeedOptions, error) {
 	m := b.config.Manifest
 	var o tree.SeedOptions
@@ -19,15 +19,24 @@ func (b *build) wantedAccounts(ctx context.Context, env *Env) (tree.SeedOptions,
 		return o, nil
 	}
 	var err error
-	if o.Passwd, err = b.referenceAccounts(ctx, env, m.CheckPasswd, "passwd"); err != nil {
+	if o.Passwd, err = b.seedAccounts(ctx, env, m.CheckPasswd, "passwd"); err != nil {
 		return o, err
 	}
-	o.Group, err = b.referenceAccounts(ctx, env, m.CheckGroups, "group")
+	o.Group, err = b.seedAccounts(ctx, env, m.CheckGroups, "group")
 	return o, err
 }
 
-// referenceAccounts gives the passwd or group file that the new tree is seeded
-// and compared with; nil when there is none.
+// seedAccounts gives the passwd or group file that the new tree is seeded with, whether it is compared
+// with that or not.
+func (b *build) seedAccounts(ctx context.Context, env *Env, a manifest.Accounts, name string) ([]byte, error) {
+	if a.Mode == manifest.CheckFile {
+		return b.referenceAccounts(ctx, env, a, name)
+	}
+	return b.previousAccounts(ctx, env, name)
+}
+
+// referenceAccounts gives the passwd or group file that the new tree is compared with; nil when there
+// is none.
 func (b *build) referenceAccounts(ctx context.Context, env *Env, a manifest.Accounts, name string) ([]byte, error) {
 	switch a.Mode {
 	case manifest.CheckFile:

@@ -2,6 +2,7 @@ package builder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -54,12 +55,20 @@ func (o *ApplyLayers) Run(ctx context.Context, env *Env, r *event.Reporter) erro
 	}
 	env.Came("layers", "%s", strings.Join(trimPrefixes(o.Names), ", "))
 	o.build.note("layers", "ostree-layers")
-	if err := t.Sysusers(ctx); err != nil {
+	switch err := t.Sysusers(ctx); {
+	case errors.Is(err, tree.ErrNoSysusers) && m.Sysusers == sysusersForced:
+		return hint(fmt.Errorf("sysusers: %s: %w", sysusersForced, err), "the package systemd has it; or leave the key out")
+	case errors.Is(err, tree.ErrNoSysusers):
+		r.Line(err.Error() + ": accounts of sysusers.d come at boot")
+	case err != nil:
 		return err
 	}
 	o.build.note("layers", "sysusers")
 	return nil
 }
+
+// sysusersForced is the value of the key sysusers by which a tree without systemd-sysusers is wrong.
+const sysusersForced = "compose-forced"
 
 func trimPrefixes(names []string) []string {
 	out := make([]string, len(names))
@@ -204,11 +213,16 @@ func (o *SealTree) Run(ctx context.Context, env *Env, r *event.Reporter) error {
 	b, t := o.build, o.tree(env, r)
 	m := b.config.Manifest
 	if b.wantsInitramfs() {
-		err := t.PlaceInitramfs(tree.InitramfsOptions{KVER: b.kver, BootLocation: tree.BootLocation(m.BootLocation)}, b.initramfs)
-		if err != nil {
+		if err := t.PlaceInitramfs(b.kver, b.initramfs); err != nil {
 			return err
 		}
 		b.note("initramfs", "initramfs")
+	}
+	if !m.Container && m.BootLocation == manifest.BootNew {
+		if err := t.LinkBoot(b.kver); err != nil {
+			return err
+		}
+		b.note("seal", "boot-location")
 	}
 	if err := t.Seal(ctx, tree.SealOptions{RefuseDevices: !m.IgnoreDevices}); err != nil {
 		return err

@@ -43,7 +43,7 @@ type MakeInitramfs struct {
 }
 
 func (o *MakeInitramfs) options() tree.InitramfsOptions {
-	return tree.InitramfsOptions{KVER: o.build.kver, Args: o.Args, BootLocation: tree.BootLocation(o.build.config.Manifest.BootLocation)}
+	return tree.InitramfsOptions{KVER: o.build.kver, Args: o.Args}
 }
 
 // wanted says if the tree gets an initramfs at all.

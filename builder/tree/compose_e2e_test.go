@@ -171,7 +171,7 @@ func compose(t *testing.T, root string, log *recorder) {
 		{"var", func() error { return tr.Var(ctx) }},
 		{"kernel", func() (err error) { kver, err = tr.Kernel(ctx); return err }},
 		{"initramfs", func() error {
-			o := InitramfsOptions{KVER: kver, BootLocation: BootModules, Args: []string{
+			o := InitramfsOptions{KVER: kver, Args: []string{
 				"--no-hostonly", "-m", "bash systemd systemd-initrd dracut-systemd rootfs-block udev-rules ostree usrmount base fs-lib shutdown",
 				"--compress", "zstd -1",
 			}}
@@ -180,7 +180,7 @@ func compose(t *testing.T, root string, log *recorder) {
 				return err
 			}
 			t.Logf("dracut read %d paths", len(reads))
-			return tr.PlaceInitramfs(o, image)
+			return tr.PlaceInitramfs(kver, image)
 		}},
 		{"seal", func() error { return tr.Seal(ctx, SealOptions{}) }},
 		{"check accounts", func() error { return tr.CheckAccounts(ctx, Reference{Users: []User{{Name: "daemon", UID: 1, GID: 1}}}) }},

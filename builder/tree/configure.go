@@ -17,9 +17,22 @@ import (
 // unitDir is where packages have their units.
 const unitDir = "usr/lib/systemd/system"
 
-// Sysusers makes the accounts that sysusers.d files of the packages and the overlays ask for.
+// ErrNoSysusers is a tree without systemd-sysusers.
+var ErrNoSysusers = errors.New("the tree has no systemd-sysusers")
+
+// Sysusers makes the accounts that sysusers.d files of the packages and the overlays ask for. Its
+// error is ErrNoSysusers where nothing in the tree can.
 func (t Tree) Sysusers(ctx context.Context) error {
-	return t.tool(ctx, "making accounts", "systemd-sysusers")
+	const program = "systemd-sysusers"
+	r, err := t.open()
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	if !r.exists("usr/bin/"+program) && !r.exists("bin/"+program) {
+		return ErrNoSysusers
+	}
+	return t.tool(ctx, "making accounts", program)
 }
 
 // Preset enables and disables units as the presets in the tree say; no names means all units.
@@ -87,16 +100,21 @@ func (t Tree) DefaultTarget(name string) error {
 	return r.link(name, path.Join(unitDir, "default.target"))
 }
 
-// StateOverlay enables the writable overlays of /opt and /usr/local (opt-usrlocal: state-overlay).
+// StateOverlay enables the writable overlays of /opt and /usr/local (opt-usrlocal: state-overlay),
+// which are OSTree's own: its error names the unit if the tree's OSTree is too old to have it.
 func (t Tree) StateOverlay() error {
 	r, err := t.open()
 	if err != nil {
 		return err
 	}
 	defer r.close()
+	const unit = "ostree-state-overlay@.service"
+	if !r.exists(path.Join(unitDir, unit)) {
+		return fmt.Errorf("opt-usrlocal: state-overlay needs %s, which no package of the tree has: a newer ostree, or another opt-usrlocal", unit)
+	}
 	for _, name := range []string{"usr-lib-opt", "usr-local"} {
 		at := path.Join(unitDir, "local-fs.target.requires", "ostree-state-overlay@"+name+".service")
-		if err := r.link("../ostree-state-overlay@.service", at); err != nil {
+		if err := r.link("../"+unit, at); err != nil {
 			return err
 		}
 	}

@@ -1,9 +1,11 @@
 package tree
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -16,6 +18,13 @@ func TestConfigure(t *testing.T) {
 		"etc/systemd/system/multi-user.target.wants/have.service": "-> /elsewhere",
 		"etc/a/b": "x", "usr/share/doc/x": "x", "bin": "-> usr/bin", "usr/bin/": "",
 	})
+	if err := tr.StateOverlay(); err == nil || !strings.Contains(err.Error(), "needs ostree-state-overlay@.service, which no package") {
+		t.Errorf("without libostree's unit: %v", err)
+	}
+	const overlay = "usr/lib/systemd/system/ostree-state-overlay@.service"
+	if err := os.WriteFile(filepath.Join(tr.Root, overlay), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	source := writeTree(t, map[string]string{"plain": "p", "tool": "t"})
 	if err := os.Chmod(filepath.Join(source, "tool"), 0o750); err != nil {
 		t.Fatal(err)
@@ -44,10 +53,19 @@ func TestConfigure(t *testing.T) {
 		"usr/lib/systemd/system/local-fs.target.requires/ 0755",
 		"usr/lib/systemd/system/local-fs.target.requires/ostree-state-overlay@usr-lib-opt.service -> ../ostree-state-overlay@.service",
 		"usr/lib/systemd/system/local-fs.target.requires/ostree-state-overlay@usr-local.service -> ../ostree-state-overlay@.service",
+		overlay + ` 0644 ""`,
 		"usr/share/ 0755", "usr/share/rpm-ostree/ 0755", `usr/share/rpm-ostree/treefile.json 0644 "{}"`,
 	}
 	if diff := cmp.Diff(want, list(t, tr.Root)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestSysusersMissing(t *testing.T) {
+	need(t)
+	tr, _ := newTree(t, map[string]string{"usr/lib/sysusers.d/a.conf": "u a 900\n"})
+	if err := tr.Sysusers(t.Context()); !errors.Is(err, ErrNoSysusers) {
+		t.Errorf("got %v", err)
 	}
 }
 

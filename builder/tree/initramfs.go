@@ -20,9 +20,8 @@ import (
 
 // InitramfsOptions say how dracut is run.
 type InitramfsOptions struct {
-	KVER         string       // what Kernel gave
-	Args         []string     // initramfs-args; none means --no-hostonly
-	BootLocation BootLocation // empty is BootNew
+	KVER string   // what Kernel gave
+	Args []string // initramfs-args; none means --no-hostonly
 }
 
 // DracutArgs is dracut's command line in the sandbox, which leaves the image in out. help is what
@@ -70,7 +69,7 @@ func (t Tree) Dracut(ctx context.Context, o InitramfsOptions, dir string) (image
 // PlaceInitramfs makes usr/lib/modules/KVER/initramfs.img, mode 0644, of dracut's image. The real
 // os-release comes behind it in an archive of its own, with /dev/random and /dev/urandom (which
 // FIPS mode needs before devtmpfs).
-func (t Tree) PlaceInitramfs(o InitramfsOptions, image string) error {
+func (t Tree) PlaceInitramfs(kver, image string) error {
 	r, err := t.open()
 	if err != nil {
 		return err
@@ -92,13 +91,7 @@ func (t Tree) PlaceInitramfs(o InitramfsOptions, image string) error {
 	// The kernel reads an archive behind another only at a multiple of four (init/initramfs.c).
 	pad := make([]byte, 4+(4-info.Size()%4)%4)
 	whole := io.MultiReader(in, bytes.NewReader(pad), bytes.NewReader(tail))
-	if err := r.put(path.Join(modulesDir, o.KVER, "initramfs.img"), whole, owner{mode: 0o644}); err != nil {
-		return err
-	}
-	if o.BootLocation == BootNew || o.BootLocation == "" {
-		return r.linkBoot(o.KVER)
-	}
-	return nil
+	return r.put(path.Join(modulesDir, kver, "initramfs.img"), whole, owner{mode: 0o644})
 }
 
 // dracutBox is the sandbox of dracut: a tree that cannot be changed, some files covered, and space

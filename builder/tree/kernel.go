@@ -152,21 +152,25 @@ func relativeHMAC(text []byte) []byte {
 	return append(append(bytes.Clone(sum), "  "...), "vmlinuz\n"...)
 }
 
-// BootLocation is where a commit has kernel and initramfs.
-type BootLocation string
+// LinkBoot gives kernel and initramfs, if there is one, the names in usr/lib/ostree-boot that OSTree
+// before 2018 looked for (boot-location: new). Run it after PlaceInitramfs.
+func (t Tree) LinkBoot(kver string) error {
+	r, err := t.open()
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	return r.linkBoot(kver)
+}
 
-// The locations that there are; all have them in usr/lib/modules.
-const (
-	BootNew           BootLocation = "new"            // and in usr/lib/ostree-boot, with a checksum in the name
-	BootModules       BootLocation = "modules"        // nowhere else
-	BootKernelInstall BootLocation = "kernel-install" // nowhere else; the kernel's scripts have run
-)
-
-// linkBoot gives usr/lib/ostree-boot the names that OSTree before 2018 looked for.
 func (r root) linkBoot(kver string) error {
 	dir := path.Join(modulesDir, kver)
+	names := []string{"vmlinuz", "initramfs.img"}
+	if !r.exists(path.Join(dir, names[1])) {
+		names = names[:1]
+	}
 	sum := sha256.New()
-	for _, name := range []string{"vmlinuz", "initramfs.img"} {
+	for _, name := range names {
 		f, err := r.Open(path.Join(dir, name))
 		if err != nil {
 			return fmt.Errorf("reading the kernel: %w", err)
@@ -181,15 +185,16 @@ func (r root) linkBoot(kver string) error {
 	if err := r.mkdirAll(bootDir); err != nil {
 		return err
 	}
-	for _, link := range [][2]string{
-		{"vmlinuz", "vmlinuz-" + kver + end},
-		{"initramfs.img", "initramfs-" + kver + ".img" + end},
-	} {
-		to := path.Join(bootDir, link[1])
+	for _, name := range names {
+		base, ext, dotted := strings.Cut(name, ".")
+		if dotted {
+			ext = "." + ext
+		}
+		to := path.Join(bootDir, base+"-"+kver+ext+end)
 		if err := r.removeAll(to); err != nil {
 			return err
 		}
-		if err := r.Link(path.Join(dir, link[0]), to); err != nil {
+		if err := r.Link(path.Join(dir, name), to); err != nil {
 			return fmt.Errorf("linking the kernel: %w", err)
 		}
 	}

@@ -84,12 +84,7 @@ func TestPlaceKernel(t *testing.T) {
 func TestLinkBoot(t *testing.T) {
 	need(t)
 	tr, _ := newTree(t, map[string]string{"usr/lib/modules/6.1/vmlinuz": "kernel", "usr/lib/modules/6.1/initramfs.img": "initramfs"})
-	r, err := tr.open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.close()
-	if err := r.linkBoot("6.1"); err != nil {
+	if err := tr.LinkBoot("6.1"); err != nil {
 		t.Fatal(err)
 	}
 	const sum = "2bc969738d2fe613925042519dbc8fad37fdbdd7ef87fcbaf99ed2c4847ffc92" // printf kernelinitramfs | sha256sum
@@ -97,6 +92,15 @@ func TestLinkBoot(t *testing.T) {
 		"usr/lib/ostree-boot/ 0755", `usr/lib/ostree-boot/initramfs-6.1.img-` + sum + ` 0644 "initramfs"`,
 		`usr/lib/ostree-boot/vmlinuz-6.1-` + sum + ` 0644 "kernel"`,
 	}
+	if diff := cmp.Diff(want, list(t, tr.Root, bootDir)); diff != "" {
+		t.Error(diff)
+	}
+	tr, _ = newTree(t, map[string]string{"usr/lib/modules/6.1/vmlinuz": "kernel"}) // no-initramfs
+	if err := tr.LinkBoot("6.1"); err != nil {
+		t.Fatal(err)
+	}
+	const alone = "6923dd1bc0460082c5d55a831908c24a282860b7f1cd6c2b79cf1bc8857c639c" // printf kernel | sha256sum
+	want = []string{"usr/lib/ostree-boot/ 0755", `usr/lib/ostree-boot/vmlinuz-6.1-` + alone + ` 0644 "kernel"`}
 	if diff := cmp.Diff(want, list(t, tr.Root, bootDir)); diff != "" {
 		t.Error(diff)
 	}

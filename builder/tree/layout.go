@@ -20,6 +20,9 @@ const (
 	StateOverlay OptUsrLocal = "state-overlay" // of the commit, with a writable overlay
 )
 
+// overlaidOpt is where /opt leads with StateOverlay, and only then.
+const overlaidOpt = "usr/lib/opt"
+
 // LayoutOptions are the manifest's keys that decide about the top of the tree.
 type LayoutOptions struct {
 	TmpIsDir    bool        // /tmp is a directory, mode 1777, instead of a link to sysroot/tmp
@@ -199,7 +202,7 @@ func (t Tree) optUsrLocal(ctx context.Context, r root, where OptUsrLocal) error 
 		if err := r.usrLocal(); err != nil {
 			return err
 		}
-		return r.link("usr/lib/opt", "opt")
+		return r.link(overlaidOpt, "opt")
 	}
 	if err := t.discard(ctx, r, []string{"usr/local"}); err != nil {
 		return err

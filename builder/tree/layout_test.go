@@ -92,17 +92,19 @@ func TestLayoutMergesEtc(t *testing.T) {
 func TestLayoutKinds(t *testing.T) {
 	need(t)
 	for _, tt := range []struct {
-		name  string
-		more  map[string]string
-		in    LayoutOptions
-		want  []string // of opt, usr/local, tmp and home
-		fails string
+		name string
+		more map[string]string
+		in   LayoutOptions
+		want []string // of opt, usr/local, tmp and home
+		// tmpfiles is which drop-in makes what /opt and /usr/local lead to
+		tmpfiles string
+		fails    string
 	}{
-		{name: "root", in: LayoutOptions{OptUsrLocal: InRoot, TmpIsDir: true}, want: []string{"opt/ 0755", "usr/local/ 0755", "tmp/ 1777", "home -> var/home"}},
-		{name: "state-overlay", in: LayoutOptions{OptUsrLocal: StateOverlay}, want: []string{"opt -> usr/lib/opt", "usr/local/ 0755", "tmp -> sysroot/tmp", "home -> var/home"}},
+		{name: "root", in: LayoutOptions{OptUsrLocal: InRoot, TmpIsDir: true}, want: []string{"opt/ 0755", "usr/local/ 0755", "tmp/ 1777", "home -> var/home"}, tmpfiles: "opt-usrlocal"},
+		{name: "state-overlay", in: LayoutOptions{OptUsrLocal: StateOverlay}, want: []string{"opt -> usr/lib/opt", "usr/local/ 0755", "tmp -> sysroot/tmp", "home -> var/home"}, tmpfiles: "opt-usrlocal-compat"},
 		{
 			name: "transient", more: map[string]string{"usr/lib/ostree/prepare-root.conf": "[root]\ntransient = true\n"},
-			in: LayoutOptions{TmpIsDir: true}, want: []string{"opt/ 0755", "usr/local/ 0755", "tmp/ 1777", "home/ 0755"},
+			in: LayoutOptions{TmpIsDir: true}, want: []string{"opt/ 0755", "usr/local/ 0755", "tmp/ 1777", "home/ 0755"}, tmpfiles: "opt-usrlocal",
 		},
 		{
 			name: "transient without tmp", more: map[string]string{"etc/ostree/prepare-root.conf": "[root]\ntransient=true\n"},
@@ -131,6 +133,13 @@ func TestLayoutKinds(t *testing.T) {
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Error(diff)
+			}
+			if err := tr.Var(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			drops, _ := filepath.Glob(filepath.Join(tr.Root, "usr/lib/tmpfiles.d/rpm-ostree-0-integration-*.conf"))
+			if len(drops) != 1 || filepath.Base(drops[0]) != "rpm-ostree-0-integration-"+tt.tmpfiles+".conf" {
+				t.Errorf("drop-ins %v, want that of %s", drops, tt.tmpfiles)
 			}
 		})
 	}
@@ -241,5 +250,26 @@ func TestSeal(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"warning: 1 devices, pipes and sockets dropped: p--------- (1); the first is /usr/lib/pipe"}, log.said); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// ignore-devices: false. A build in a user namespace cannot have devices in its tree; one of the real
+// root, for an xfs image, can.
+func TestSealRefusesDevices(t *testing.T) {
+	need(t)
+	tr, _ := newTree(t, map[string]string{"usr/share/rpm/rpmdb.sqlite": "db"})
+	name := filepath.Join(tr.Root, "usr/lib-null")
+	if err := syscall.Mknod(name, syscall.S_IFCHR|0o666, 1<<8|3); err != nil {
+		t.Skip("no devices can be made here: ", err)
+	}
+	err := tr.Seal(t.Context(), SealOptions{RefuseDevices: true})
+	if err == nil || err.Error() != "/usr/lib-null is a device, and ignore-devices is false" {
+		t.Errorf("got %v", err)
+	}
+	if err := tr.Seal(t.Context(), SealOptions{}); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(name); err == nil {
+		t.Error("the device is still there")
 	}
 }

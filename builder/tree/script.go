@@ -23,6 +23,9 @@ type Script struct {
 	Title  string // as messages name it: postprocess[2], postprocess-script
 	Origin string // where the manifest has it, as in manifest.yaml:12:5
 	File   string // the file that Text is all of, named from the workspace; empty when the manifest has Text itself
+	// Treefiles is the host's directory of the treefiles, of a script of finalize.d: it sees that read-only
+	// at RPMOSTREE_WORKDIR, and an empty /var.
+	Treefiles string
 }
 
 // ScriptError is a script that failed.
@@ -101,6 +104,9 @@ func (e *ScriptError) Unwrap() error { return e.Err }
 // reportDir is where a script's last failing line is noted, in the sandbox.
 const reportDir = "/run/nosa"
 
+// treefilesDir is where a script of finalize.d sees the treefiles.
+const treefilesDir = "/run/treefiles"
+
 // lineTrap makes bash note the line of each command that fails. It is read before the script
 // (BASH_ENV) and not by its children.
 const lineTrap = `unset BASH_ENV
@@ -109,7 +115,7 @@ trap 'echo "$LINENO" >` + reportDir + `/line' ERR
 `
 
 // Scripts runs scripts one after the other in the tree, without a network and with /etc in place;
-// the first that fails, as a *ScriptError, stops it.
+// the first that fails, as a *ScriptError, stops it. Those of finalize.d run after Layout.
 func (t Tree) Scripts(ctx context.Context, scripts []Script) error {
 	r, err := t.open()
 	if err != nil {
@@ -188,6 +194,11 @@ func (t Tree) stage(r root, script Script, dir string) (string, sandbox.Sandbox,
 	}
 	box.Binds = []sandbox.Bind{{Source: dir, Target: reportDir, Writable: true}}
 	box.Env = []string{"BASH_ENV=" + reportDir + "/trap"}
+	if script.Treefiles != "" {
+		box.Tmpfs = []string{"/var"}
+		box.Binds = append(box.Binds, sandbox.Bind{Source: script.Treefiles, Target: treefilesDir})
+		box.Env = append(box.Env, "RPMOSTREE_WORKDIR="+treefilesDir)
+	}
 	return "/" + name, box, nil
 }
 

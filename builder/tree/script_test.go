@@ -81,6 +81,29 @@ func TestScripts(t *testing.T) {
 	}
 }
 
+// A script of finalize.d runs on the finished tree and sees the treefiles, and nothing else of the host.
+func TestFinalizeScripts(t *testing.T) {
+	tr := hostRoot(t, "bash", "sh")
+	if err := os.Rename(filepath.Join(tr.Root, "etc"), filepath.Join(tr.Root, "usr/etc")); err != nil {
+		t.Fatal(err)
+	}
+	treefiles := writeTree(t, map[string]string{"release": "r9\n"})
+	err := tr.Scripts(t.Context(), []Script{{
+		Title: "finalize.d/10-x", Treefiles: treefiles,
+		Text: "#!/bin/bash\nset -eu\nread -r r <\"$RPMOSTREE_WORKDIR/release\"\necho \"$r $PWD\" >usr/etc/release\necho lost >/var/lost\n! echo x >\"$RPMOSTREE_WORKDIR/mine\"\n",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"usr/etc/ 0755", `usr/etc/conf 0644 "c"`, `usr/etc/release 0644 "r9 /\n"`, "var/ 0755"}
+	if diff := cmp.Diff(want, list(t, tr.Root, "usr/etc", "var")); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"/ 0755", `release 0644 "r9\n"`}, list(t, treefiles)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestScriptErrors(t *testing.T) {
 	tr := hostRoot(t, "bash", "sh")
 	for _, tt := range []struct {

@@ -74,7 +74,7 @@ func (t Tree) Var(ctx context.Context) error {
 // writeTmpfiles writes the lines that no package has already, and the fixed ones.
 func (r root) writeTmpfiles(lines []tmpfile) error {
 	fixed := []string{"rpm-ostree-0-integration.conf", "rpm-ostree-0-integration-opt-usrlocal.conf"}
-	if r.isDir("usr/local") {
+	if target, err := r.Readlink("opt"); err == nil && target == overlaidOpt {
 		fixed[1] = "rpm-ostree-0-integration-opt-usrlocal-compat.conf"
 	}
 	for _, name := range fixed {
