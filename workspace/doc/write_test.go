@@ -7,7 +7,7 @@ import (
 )
 
 func TestYAMLFromJSON(t *testing.T) {
-	in := `{"b": ["x", "yes", "true", "07", "1e3", "0o17", ".inf", "~", ""], "a": {"n": 1, "f": 1.50, "t": true, "z": null},
+	in := `{"b": ["x", "yes", "true", "07", "1e3", "0o17", ".inf", "~", ""], "a": {"m": 1, "f": 1.50, "t": true, "z": null},
  "postprocess": ["#!/bin/bash\nset -e\n\techo \"a: b\"\n"], "e": [], "k: v": "- # not\u00e9"}`
 	got, err := YAMLFromJSON([]byte(in))
 	if err != nil {
@@ -24,7 +24,7 @@ func TestYAMLFromJSON(t *testing.T) {
   - "~"
   - ""
 a:
-  n: 1
+  m: 1
   f: 1.50
   t: true
   z: null
