@@ -247,19 +247,6 @@ func (r Repo) writeObject(name string, raw []byte) (err error) {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// SetDetached writes a commit's detached metadata, which is not part of its checksum.
-func (r Repo) SetDetached(sum string, list []Meta) error {
-	entries := make([]any, len(list))
-	for i, m := range list {
-		entries[i] = []any{m.Key, m.Value}
-	}
-	raw, err := encodeVariant("a{sv}", entries)
-	if err != nil {
-		return fmt.Errorf("detached metadata of %s: %w", sum, err)
-	}
-	return r.writeObject(objectName(sum, extCommitmeta), raw)
-}
-
 // CommitObject gives the commit object as it is.
 func (r Repo) CommitObject(sum string) ([]byte, error) { return r.readObject(sum, extCommit) }
 

@@ -159,6 +159,15 @@ func TestCommitMetadata(t *testing.T) {
 	if got := ostree(t, "show", "--repo="+r.Path, "--print-detached-metadata-key=k", sum); got != "'v'\n" {
 		t.Errorf("detached metadata: %q", got)
 	}
+	if diff := cmp.Diff(map[string]Variant{"k": {"s", "v"}}, detached(t, r, sum)); diff != "" {
+		t.Error(diff)
+	}
+	if err := r.SetDetached(sum, nil); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]Variant{}, detached(t, r, sum)); diff != "" {
+		t.Error(diff)
+	}
 	if err := r.Fsck(t.Context()); err != nil {
 		t.Error(err)
 	}
