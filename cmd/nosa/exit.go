@@ -66,6 +66,7 @@ func exitCode(err error) int {
 	var stage stageFailed
 	var start startFailed
 	var ended guestEnded
+	var told toldAlready
 	switch {
 	case err == nil:
 		return exitOK
@@ -73,6 +74,8 @@ func exitCode(err error) int {
 		return max(start.code, exitFailed)
 	case errors.As(err, &ended):
 		return ended.code
+	case errors.As(err, &told):
+		return told.code
 	case errors.As(err, &stage):
 		return max(stage.event.Code, exitFailed)
 	case errors.Is(err, context.Canceled), errors.Is(err, job.ErrCancelled), errors.Is(err, errInterrupted):
@@ -138,7 +141,7 @@ func (a *app) answer(data any, sentence string) error {
 func (a *app) report(err error) int {
 	code := exitCode(err)
 	var stage stageFailed
-	if err == nil || errors.As(err, &stage) || as[guestEnded](err) {
+	if err == nil || errors.As(err, &stage) || as[guestEnded](err) || as[toldAlready](err) {
 		return code
 	}
 	if a.flags.output == "json" || wantsJSON(os.Args[1:]) {

@@ -57,7 +57,7 @@ nosa check, nosa run.`,
 	a.flags.add(root)
 	root.AddCommand(
 		newInitCommand(a), newConfigCommand(a), newPoolCommand(a), newCleanCommand(a),
-		newFetchCommand(a), newBuildCommand(a),
+		newFetchCommand(a), newBuildCommand(a), newValidateCommand(a), newManifestCommand(a),
 		newBuildextendCommand(a, "qemu"), newBuildextendCommand(a, "metal"), newBuildextendCommand(a, "metal4k"),
 		newCheckCommand(a), newListCommand(a), newWhyCommand(a), newJobsCommand(a), newDoctorCommand(a), newManCommand(root),
 	)

@@ -121,3 +121,22 @@ func (a Accounts) MarshalJSON() ([]byte, error) {
 	}
 	return marshal(object)
 }
+
+// Value returns a key's value of the merged treefile as JSON, null when it is
+// neither set nor implied.
+func (m *Manifest) Value(key string) (json.RawMessage, error) {
+	if key == "basearch" {
+		return marshal(m.Arch)
+	}
+	if !m.Has(key) {
+		return json.RawMessage("null"), nil
+	}
+	fields := m.fields()
+	if fields == nil {
+		return nil, fmt.Errorf("encoding the treefile %s", m.File)
+	}
+	if value, ok := fields[key]; ok {
+		return value, nil
+	}
+	return json.RawMessage("null"), nil
+}

@@ -43,15 +43,15 @@ const (
 
 // Key describes a treefile key. The reference of the keys is made of this table.
 type Key struct {
-	Name    string
-	Type    Type
-	Values  []string          // of a choice
-	Default string            // "" is none
-	Rule    Rule              //
-	Legacy  string            // an older spelling
-	Refused map[string]string // value → why the dnf engine does not build it; "*" is any value
-	Since   string            // first release of rpm-ostree that has it; "" from the start, as far as YAML goes
-	Doc     string
+	Name    string            `json:"name"`
+	Type    Type              `json:"type"`
+	Values  []string          `json:"values,omitempty"`  // of a choice
+	Default string            `json:"default,omitempty"` // "" is none
+	Rule    Rule              `json:"merge"`
+	Legacy  string            `json:"legacy,omitempty"`  // an older spelling
+	Refused map[string]string `json:"refused,omitempty"` // value → why the dnf engine does not build it; "*" is any value
+	Since   string            `json:"since,omitempty"`   // first release of rpm-ostree that has it; "" from the start, as far as YAML goes
+	Doc     string            `json:"doc"`
 }
 
 const (
