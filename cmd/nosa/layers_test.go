@@ -32,7 +32,8 @@ func layers() map[string][]string {
 		"tui/vt":     {},
 
 		"builder":         {"builder/*", "workspace", "workspace/*", "assets"},
-		"builder/compose": {"builder/ostree", "builder/sandbox", "builder/tool", "workspace/manifest", "workspace/rpmmd", "workspace/event", "workspace/proc"},
+		"builder/compose": {"builder/ostree", "builder/sandbox", "builder/tool", "workspace/doc", "workspace/manifest", "workspace/rpmmd", "workspace/event", "workspace/proc"},
+		"builder/rpmostree": {"workspace/doc", "workspace/manifest", "workspace/rpmmd", "workspace/event", "workspace/proc"},
 		"builder/tree":    {"builder/sandbox", "workspace/proc", "workspace/event", "assets"},
 		"builder/live":    {"builder/disk", "workspace/proc", "workspace/event", "assets"},
 		"builder/backend": {"builder/tool", "workspace/job", "workspace/proc"},
@@ -45,6 +46,7 @@ func layers() map[string][]string {
 
 		"workspace":          {"workspace/*", "assets"},
 		"workspace/manifest": {"workspace/doc", "workspace/rpmmd"},
+		"workspace/lint":     {"workspace/doc", "workspace/manifest", "workspace/proc"},
 		"workspace/job":      {"workspace/event", "workspace/proc", "workspace/lock"},
 		"workspace/machine":  {"workspace/event", "workspace/lock"},
 		"workspace/lock":     {},
