@@ -15,18 +15,23 @@ import (
 )
 
 // hubQEMU is a fake QEMU whose guest does what is typed: off, die, or an echo.
+// A read that times out has taken what there was of a line: it is kept.
 const hubQEMU = `
 for a; do case $a in serial,id=serial0,path=*) tty=${a#*path=};; esac; done
 exec 4<>"$tty"
 echo '{"QMP":{"version":{}}}' >&3
 while :; do
-	read -r -t 0.02 typed <&4 && case $typed in
+	read -r -t 0.02 part <&4; got=$?
+	typed=$typed$part
+	[ $got -eq 0 ] && { case $typed in
 	off) echo '{"event":"SHUTDOWN","data":{"guest":true,"reason":"guest-shutdown"}}' >&3; exit 0 ;;
 	die) kill -KILL $$ ;;
 	*) printf 'typed: %s\r\n' "$typed" >&4 ;;
-	esac
-	read -r -t 0.02 line <&3; got=$?
+	esac; typed=; }
+	read -r -t 0.02 part <&3; got=$?
+	rest=$rest$part
 	[ $got -gt 128 ] && continue
+	line=$rest rest=
 	[ $got -ne 0 ] && exit 0
 	id=${line##*\"id\":}; id=${id%\}*}
 	case $line in
