@@ -74,7 +74,6 @@ func (b *build) reuseArchive(env *Env, name, manifestName string) error {
 type archiveFiles struct{ archive, manifest string }
 
 func (b *build) writeArchive(ctx context.Context, env *Env, files archiveFiles, r *event.Reporter) error {
-	checksum := sha256Hex(b.imageJSON)
 	checkout, err := b.configCheckout(ctx, env)
 	if err != nil {
 		return err
@@ -85,16 +84,19 @@ func (b *build) writeArchive(ctx context.Context, env *Env, files archiveFiles, 
 		return err
 	}
 	linux, _ := t.Commit.Metadata["ostree.linux"].Value.(string)
+	labels := map[string]string{
+		"org.opencontainers.image.source":   checkout.Git.Origin,
+		"org.opencontainers.image.revision": checkout.Git.Commit,
+	}
+	if sum := b.imageConfigSum(); sum != "" {
+		labels["coreos-assembler.image-config-checksum"] = sum
+		labels["coreos-assembler.image-input-checksum"] = workspace.ImageInputChecksum(b.commit.Checksum, sum)
+	}
 	image, err := oci.Write(ctx, oci.Request{
 		Repo: repo.Path, Commit: b.commit.Checksum, Entries: ociEntries(t), Dest: filepath.Join(buildDir(env), files.archive),
 		Arch: env.Arch.Name, Version: b.version, Linux: linux, Created: b.epoch, Cmd: texts(b.config.Manifest.ContainerCmd),
 		Level: archiveLevel, Groups: b.owners, Cache: filepath.Join(env.WS.Cache(), "layers"),
-		Labels: map[string]string{
-			"coreos-assembler.image-config-checksum": checksum,
-			"coreos-assembler.image-input-checksum":  workspace.ImageInputChecksum(b.commit.Checksum, checksum),
-			"org.opencontainers.image.source":        checkout.Git.Origin,
-			"org.opencontainers.image.revision":      checkout.Git.Commit,
-		},
+		Labels: labels,
 	}, r)
 	if err != nil {
 		return err

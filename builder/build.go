@@ -23,7 +23,7 @@ import (
 
 // BuildRequest asks for a build.
 type BuildRequest struct {
-	Targets []string `json:"targets"` // image types; none for the commit alone
+	Targets []string `json:"targets"` // image types; an empty list is the commit alone, nil the usual ones
 	Fetch   bool     `json:"fetch,omitempty"`
 	Force   bool     `json:"force,omitempty"`
 	// ForceImage makes a new build of the same commit although nothing has changed for images.
@@ -34,39 +34,24 @@ type BuildRequest struct {
 	Tag        string `json:"tag,omitempty"`
 	Offline    bool   `json:"offline,omitempty"`
 	NoWait     bool   `json:"no_wait,omitempty"`
-}
-
-// TargetOSTree is the target that asks for no image.
-const TargetOSTree = "ostree"
-
-// Targets gives the image types that the words of a command line ask for; no
-// word is qemu.
-func Targets(words []string) []string {
-	if len(words) == 0 {
-		return []string{"qemu"}
-	}
-	list := []string{}
-	for _, w := range words {
-		if w != TargetOSTree && !slices.Contains(list, w) {
-			list = append(list, w)
-		}
-	}
-	return list
+	// FinalizeScripts runs the scripts of finalize.d, which rpm-ostree runs on the host, in the sandbox.
+	FinalizeScripts bool `json:"finalize_scripts,omitempty"`
 }
 
 // engineVersion is part of what a build depends on: it is raised when the same
 // input gives another tree.
-const engineVersion = 2
+const engineVersion = 3
 
 // build is what travels between the steps of a build.
 type build struct {
 	config  *Config
 	req     BuildRequest
 	resolve compose.ResolveRequest
+	images  []string // types
 
 	fetched      rpmmd.Fetched
 	epoch        time.Time // of everything that goes into the tree
-	imageJSON    []byte
+	imageJSON    []byte    // nil of a container
 	layers       []tree.Layer
 	checkout     *workspace.Checkout
 	previous     workspace.Meta // zero when there is none
@@ -85,6 +70,7 @@ type build struct {
 	initramfs    string // dracut's image
 	placement    tree.Placement
 	commit       ostree.Committed
+	signer       string            // fingerprint of the key that signs the commit; "" is none
 	owners       map[string]string // package by path, of the commit's files
 	artifacts    map[string]workspace.Artifact
 }
@@ -135,8 +121,8 @@ func runBuild(ctx context.Context, env *Env, req BuildRequest) error {
 			return err
 		}
 	}
-	if len(req.Targets) > 0 {
-		images, err := PlanImages(env, ImageRequest{Build: id, Types: req.Targets})
+	if len(b.images) > 0 {
+		images, err := PlanImages(env, ImageRequest{Build: id, Types: b.images})
 		if err != nil {
 			return err
 		}
@@ -165,11 +151,11 @@ func trimAfter(ctx context.Context, env *Env, began time.Time) error {
 
 // PlanBuild gives the steps of a build and of its images.
 func PlanBuild(ctx context.Context, env *Env, req BuildRequest) (Plan, error) {
-	_, plan, err := planBuild(ctx, env, req)
+	b, plan, err := planBuild(ctx, env, req)
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range req.Targets {
+	for _, t := range b.images {
 		plan = append(plan, Step{Name: t, Title: t + " image", Needs: []string{"publish"}, Op: &DiskImage{Type: t, later: true}, Weight: 5})
 	}
 	return plan, nil
@@ -181,6 +167,9 @@ func planBuild(ctx context.Context, env *Env, req BuildRequest) (*build, Plan, e
 		return nil, nil, err
 	}
 	b := &build{config: config, req: req}
+	if b.images, err = req.images(config.Manifest); err != nil {
+		return nil, nil, err
+	}
 	if b.resolve, err = resolveRequest(ctx, env, config); err != nil {
 		return nil, nil, err
 	}
@@ -193,11 +182,18 @@ func planBuild(ctx context.Context, env *Env, req BuildRequest) (*build, Plan, e
 	}
 	m := config.Manifest
 	c := composeStep{b}
-	plan := Plan{
+	ready := "inputs" // the step after which the tree is made
+	var key Plan
+	if m.GPGKey != "" {
+		ready = "key"
+		key = Plan{{Name: ready, Title: "check the signing key", Weight: 1, Needs: []string{"inputs"}, Op: &CheckKey{Key: m.GPGKey, composeStep: c}}}
+	}
+	plan := slices.Concat(Plan{
 		{Name: "packages", Title: "packages from the cache", Weight: 1, Op: &PickPackages{Input: inputDigest(b.resolve), build: b}},
 		{Name: "inputs", Title: "compare with the last build", Weight: 1, Needs: []string{"packages"}, Op: &CompareInputs{Force: req.Force, ForceImage: req.ForceImage, Version: req.Version, build: b}},
-		{Name: "overlays", Title: "commit overlays", Weight: 1, Needs: []string{"inputs"}, Op: &CommitOverlays{Names: b.layerNames(), composeStep: c}},
-		{Name: "install", Title: "install packages", Weight: 30, Needs: []string{"inputs"}, Op: &InstallPackages{NoDocs: !m.Documentation, Langs: texts(m.InstallLangs), composeStep: c}},
+	}, key, Plan{
+		{Name: "overlays", Title: "commit overlays", Weight: 1, Needs: []string{ready}, Op: &CommitOverlays{Names: b.layerNames(), composeStep: c}},
+		{Name: "install", Title: "install packages", Weight: 30, Needs: []string{ready}, Op: &InstallPackages{NoDocs: !m.Documentation, Langs: texts(m.InstallLangs), composeStep: c}},
 		{Name: "layers", Title: "apply overlays", Weight: 3, Needs: []string{"install", "overlays"}, Op: &ApplyLayers{Names: b.layerNames(), composeStep: c}},
 		{Name: "configure", Title: "post-process", Weight: 2, Needs: []string{"layers"}, Op: &Configure{DefaultTarget: m.DefaultTarget, Units: texts(m.Units), composeStep: c}},
 		{Name: "scripts", Title: "run postprocess scripts", Weight: 3, Needs: []string{"configure"}, Op: &RunScripts{Count: len(b.scripts(env)), composeStep: c}},
@@ -208,7 +204,7 @@ func planBuild(ctx context.Context, env *Env, req BuildRequest) (*build, Plan, e
 		{Name: "commit", Title: "commit the tree", Weight: 15, Needs: []string{"seal"}, Op: &CommitTree{Ref: m.Ref, SELinux: m.SELinux, Parent: req.Parent, composeStep: c}},
 		{Name: "archive", Title: "write the ociarchive", Weight: 15, Needs: []string{"commit"}, Op: &WriteArchive{publishStep: publishStep{b}}},
 		{Name: "publish", Title: "publish the build", Weight: 1, Needs: []string{"archive"}, Op: &PublishBuild{publishStep: publishStep{b}}},
-	}
+	})
 	return b, plan, nil
 }
 
@@ -258,29 +254,39 @@ func (b *build) hasArchive(env *Env) bool {
 // makeLayers gives the layers in the order in which they are applied: those of
 // the config, the image configuration, the user's overrides.
 func (b *build) makeLayers(env *Env) error {
-	var err error
-	if b.imageJSON, err = b.config.imageJSON(); err != nil {
-		return err
-	}
-	file := env.Work("image.json")
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return fmt.Errorf("writing image.json: %w", err)
-	}
-	if err := os.WriteFile(file, b.imageJSON, 0o644); err != nil {
-		return fmt.Errorf("writing image.json: %w", err)
-	}
 	for _, o := range b.config.Overlays {
 		if !o.Override {
 			b.layers = append(b.layers, o.layer)
 		}
 	}
-	b.layers = append(b.layers, imageLayer(file))
+	if !b.config.Manifest.Container {
+		var err error
+		if b.imageJSON, err = b.config.imageJSON(); err != nil {
+			return err
+		}
+		file := env.Work("image.json")
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			return fmt.Errorf("writing image.json: %w", err)
+		}
+		if err := os.WriteFile(file, b.imageJSON, 0o644); err != nil {
+			return fmt.Errorf("writing image.json: %w", err)
+		}
+		b.layers = append(b.layers, imageLayer(file))
+	}
 	for _, o := range b.config.Overlays {
 		if o.Override {
 			b.layers = append(b.layers, o.layer)
 		}
 	}
 	return nil
+}
+
+// imageConfigSum is the checksum of the images' configuration; "" where there can be no images.
+func (b *build) imageConfigSum() string {
+	if b.imageJSON == nil {
+		return ""
+	}
+	return sha256Hex(b.imageJSON)
 }
 
 // imageLayerName is the ref of the images' configuration.

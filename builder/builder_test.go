@@ -19,7 +19,7 @@ import (
 
 func TestTargets(t *testing.T) {
 	for _, tt := range []struct{ in, want []string }{
-		{nil, []string{"qemu"}},
+		{nil, nil},
 		{[]string{"ostree"}, []string{}},
 		{[]string{"metal", "qemu", "metal"}, []string{"metal", "qemu"}},
 	} {

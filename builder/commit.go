@@ -40,6 +40,9 @@ func (o *CommitTree) Run(ctx context.Context, env *Env, r *event.Reporter) error
 	if err != nil {
 		return err
 	}
+	if err := b.detach(ctx, env, repo); err != nil {
+		return err
+	}
 	for _, ref := range []string{o.Ref, b.id} {
 		if ref == "" {
 			continue
@@ -98,7 +101,7 @@ func (b *build) commitMetadata(ctx context.Context, env *Env) ([]ostree.Meta, er
 		ostree.Packages("rpmostree.rpmdb.pkglist", b.packageList()),
 	}
 	if m.RepoMetadata == manifest.Inline {
-		own = append(own, ostree.Repos("rpmostree.rpmmd-repos", b.repoTimes()))
+		own = append(own, ostree.Repos(repoTimesKey, b.repoTimes()))
 	}
 	if len(m.InitramfsArgs) > 0 {
 		own = append(own, ostree.Texts("rpmostree.initramfs-args", texts(m.InitramfsArgs)))
@@ -118,6 +121,9 @@ func (b *build) commitMetadata(ctx context.Context, env *Env) ([]ostree.Meta, er
 	})
 	return append(list, own...), nil
 }
+
+// repoTimesKey is the metadata with the repositories and the times of their own metadata.
+const repoTimesKey = "rpmostree.rpmmd-repos"
 
 func (b *build) packageList() []ostree.Package {
 	list := make([]ostree.Package, len(b.fetched.Packages))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/nestos/nosa/builder/disk"
@@ -158,6 +159,18 @@ func (b *build) scripts(env *Env) []tree.Script {
 	return list
 }
 
+// finalizeScripts gives the scripts of finalize.d in their order.
+func (b *build) finalizeScripts(env *Env) []tree.Script {
+	m := b.config.Manifest
+	var list []tree.Script
+	for _, f := range m.Finalize {
+		text, _ := os.ReadFile(f.Path) // as of scripts
+		name := b.shortName(env, f.Path)
+		list = append(list, tree.Script{Text: string(text), Title: "finalize.d/" + filepath.Base(f.Path), Origin: name, File: name, Treefiles: m.Dir})
+	}
+	return list
+}
+
 // LayOut gives the tree the shape of an OSTree commit.
 type LayOut struct {
 	SELinux bool
@@ -192,11 +205,19 @@ func (o *LayOut) Run(ctx context.Context, env *Env, r *event.Reporter) error {
 // PlaceKernel puts the kernel in its place.
 type PlaceKernel struct{ composeStep }
 
+// Skip implements Skipper: a container has no kernel.
+func (o *PlaceKernel) Skip(ctx context.Context, env *Env) (string, error) {
+	if reason, err := o.composeStep.Skip(ctx, env); reason != "" || err != nil {
+		return reason, err
+	}
+	if o.build.config.Manifest.Container {
+		return "a container has no kernel", nil
+	}
+	return "", nil
+}
+
 // Run implements Op.
 func (o *PlaceKernel) Run(ctx context.Context, env *Env, r *event.Reporter) (err error) {
-	if o.build.config.Manifest.Container {
-		return nil
-	}
 	if o.build.kver, err = o.tree(env, r).Kernel(ctx); err != nil {
 		return err
 	}
@@ -223,6 +244,14 @@ func (o *SealTree) Run(ctx context.Context, env *Env, r *event.Reporter) error {
 			return err
 		}
 		b.note("seal", "boot-location")
+	}
+	if b.req.FinalizeScripts {
+		for _, script := range b.finalizeScripts(env) {
+			if err := t.Scripts(ctx, []tree.Script{script}); err != nil {
+				return err
+			}
+			b.noteAt("seal", script.Title, script.Origin)
+		}
 	}
 	if err := t.Seal(ctx, tree.SealOptions{RefuseDevices: !m.IgnoreDevices}); err != nil {
 		return err

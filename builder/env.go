@@ -22,20 +22,21 @@ import (
 // Env is what the steps of one job share: the workspace, where they report, and
 // a scratch directory for what they hand on.
 type Env struct {
-	Dir     string               // of the workspace
-	WS      *workspace.Workspace // set by NewEnv
-	Arch    workspace.Arch
-	Version string // nosa's own
-	Job     string // the job's id; names the scratch directory and the lock holders
-	Now     func() time.Time
-	Sink    event.Sink
-	Lines   event.LineSink
-	Epoch   *time.Time // SOURCE_DATE_EPOCH, where it is set
-	Offline bool
-	NoWait  bool
-	Fence   proc.Fence   // what the stage runs behind
-	Shim    string       // nosa's own executable, which knows sandbox.TraceCommand; empty is none
-	Proc    sandbox.Proc // what kind of /proc a sandbox can have here; set by the stages that run one
+	Dir       string               // of the workspace
+	WS        *workspace.Workspace // set by NewEnv
+	Arch      workspace.Arch
+	Version   string // nosa's own
+	Job       string // the job's id; names the scratch directory and the lock holders
+	Now       func() time.Time
+	Sink      event.Sink
+	Lines     event.LineSink
+	Epoch     *time.Time // SOURCE_DATE_EPOCH, where it is set
+	Offline   bool
+	NoWait    bool
+	Fence     proc.Fence   // what the stage runs behind
+	Shim      string       // nosa's own executable, which knows sandbox.TraceCommand; empty is none
+	GnuPGHome string       // GNUPGHOME of the person who builds
+	Proc      sandbox.Proc // what kind of /proc a sandbox can have here; set by the stages that run one
 
 	outcomes *outcomes
 	closing  []func() error // what ends with the stage, the last first

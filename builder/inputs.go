@@ -101,6 +101,9 @@ func (b *build) collectInputs(env *Env) (Inputs, error) {
 			list = append(list, o)
 		}
 	}
+	if b.req.FinalizeScripts && len(m.Finalize) > 0 {
+		list = append(list, Input{"--finalize-scripts", "yes"})
+	}
 	if env.Epoch != nil {
 		list = append(list, Input{"SOURCE_DATE_EPOCH", strconv.FormatInt(env.Epoch.Unix(), 10)})
 	}
@@ -202,7 +205,7 @@ func (b *build) imageInputsChanged(env *Env) (string, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("reading the platforms of build %s: %w", b.previous.BuildID, err)
 	}
-	sum := sha256Hex(b.imageJSON)
+	sum := b.imageConfigSum()
 	switch {
 	case !bytes.Equal(old, b.config.Platforms):
 		return "platforms.yaml changed", nil

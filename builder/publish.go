@@ -113,7 +113,10 @@ func (b *build) meta(ctx context.Context, env *Env, r *event.Reporter) (workspac
 		return workspace.Meta{}, err
 	}
 	m, c := b.config.Manifest, b.commit
-	checksum := sha256Hex(b.imageJSON)
+	checksum, inputs := b.imageConfigSum(), ""
+	if checksum != "" {
+		inputs = workspace.ImageInputChecksum(c.Checksum, checksum)
+	}
 	packages, err := b.packageNews(env, r)
 	if err != nil {
 		return workspace.Meta{}, err
@@ -129,7 +132,7 @@ func (b *build) meta(ctx context.Context, env *Env, r *event.Reporter) (workspac
 		Images: b.artifacts, Arch: env.Arch.Name, BuildTimestamp: workspace.Timestamp(env.Now()),
 		CodeSource: "container", ConfigRev: checkout.Describe, ConfigDirty: checkout.Git.Dirty,
 		ConfigVariant: env.WS.Variant, ConfigGit: &checkout.Git,
-		ImageConfigChecksum: checksum, ImageInputChecksum: workspace.ImageInputChecksum(c.Checksum, checksum),
+		ImageConfigChecksum: checksum, ImageInputChecksum: inputs,
 		ImageGeneration: b.generation(), OverridesActive: b.overridden(),
 		NosaVersion: env.Version, Engine: "dnf", Rootfs: b.config.Image.RootFS,
 	}, nil

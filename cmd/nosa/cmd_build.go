@@ -26,7 +26,8 @@ func newBuildCommand(a *app) *cobra.Command {
 		GroupID: groupBuild,
 		Long: `Compose the root tree from the fetched packages, apply overlays and scripts,
 commit it with OSTree, write the ociarchive and the images that are asked for:
-qemu (default), metal, metal4k, or ostree for no image.
+qemu (default), metal, metal4k, or ostree for no image. Of a manifest with
+container: true there is no image, and the default is ostree.
 
 When nothing that goes into the commit has changed there is no new build; images
 that are missing are made all the same. When only what images are made from has
@@ -50,6 +51,7 @@ commit only that is done again which may come out differently: nosa why tells.` 
 	f.BoolVarP(&o.Force, "force", "f", false, "compose even if nothing has changed")
 	f.BoolVar(&o.ForceImage, "force-image", false, "make a new build even if nothing has changed, of the same commit where that is the same")
 	f.BoolVar(&o.Strict, "strict", false, "install only packages that a lockfile names")
+	f.BoolVar(&o.FinalizeScripts, "finalize-scripts", false, "run the scripts of finalize.d on the finished tree, in the sandbox")
 	f.StringVar(&o.Version, "version", "", "the commit's `VERSION`, instead of the next one of automatic-version-prefix")
 	f.StringVar(&o.Parent, "parent", "", "make the `COMMIT` the new commit's parent")
 	f.StringVarP(&o.Tag, "tag", "t", "", "tag the build `NAME`")

@@ -105,7 +105,7 @@ func (w *worker) env() (*builder.Env, error) {
 	}
 	return builder.NewEnv(builder.Env{
 		Dir: w.workspace(), Fence: proc.Fence(os.Getenv("NOSA_FENCE")), Shim: self, Version: w.info.Version, Job: string(w.info.ID), Now: w.app.now,
-		Sink: w.journal, Lines: w.journal, Epoch: epoch,
+		Sink: w.journal, Lines: w.journal, Epoch: epoch, GnuPGHome: os.Getenv("GNUPGHOME"),
 	})
 }
 
