@@ -117,14 +117,31 @@ func crash(output []string) Failure {
 	return f
 }
 
+// ownScript is what a shell puts before what it says of a script of the manifest.
+func ownScript() *regexp.Regexp {
+	return regexp.MustCompile(`^/usr/bin/rpmostree-(?:postprocess-inline-\d+|treefile-postprocess-script): (?:(?:line )?(\d+): )?`)
+}
+
 // ScriptLine is the line of the failed script that its shell blames, from 1; 0 is not known.
 func ScriptLine(said []string) int {
-	form := regexp.MustCompile(`/usr/bin/rpmostree-(?:postprocess-inline-\d+|treefile-postprocess-script): (?:line )?(\d+): `)
-	line := 0
+	form, line := ownScript(), 0
 	for _, text := range said {
-		if m := form.FindStringSubmatch(text); m != nil {
+		if m := form.FindStringSubmatch(text); m != nil && m[1] != "" {
 			line, _ = strconv.Atoi(m[1])
 		}
 	}
 	return line
+}
+
+// Unprefixed is what a script and its shell said, without the name that the script has while it
+// runs, and without what follows from its failure.
+func Unprefixed(said []string) []string {
+	form := ownScript()
+	var list []string
+	for _, text := range said {
+		if !strings.Contains(text, "): Child process ") {
+			list = append(list, form.ReplaceAllString(text, ""))
+		}
+	}
+	return list
 }
