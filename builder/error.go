@@ -28,5 +28,6 @@ func IsConfigError(err error) bool {
 	var conflict *compose.ConflictError
 	var repo *compose.UnknownRepoError
 	var layers tree.Conflicts
-	return errors.As(err, &notFound) || errors.As(err, &conflict) || errors.As(err, &repo) || errors.As(err, &layers)
+	var image *NoImageError
+	return errors.As(err, &image) || errors.As(err, &notFound) || errors.As(err, &conflict) || errors.As(err, &repo) || errors.As(err, &layers)
 }

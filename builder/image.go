@@ -47,6 +47,9 @@ func PlanImages(env *Env, req ImageRequest) (Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(req.Types) > 0 && isContainer(env.WS.BuildDir(id, env.Arch.Name)) {
+		return nil, &NoImageError{Build: id}
+	}
 	plan := Plan{{Name: "import", Title: "commit in the cache", Op: &HaveCommit{Build: id, Commit: meta.Commit}, Weight: 1}}
 	for _, t := range req.Types {
 		kind, err := workspace.FindArtifactType(t)
@@ -62,6 +65,14 @@ func PlanImages(env *Env, req ImageRequest) (Plan, error) {
 		})
 	}
 	return plan, nil
+}
+
+// NoImageError is a build of which there can be no images.
+type NoImageError struct{ Build string }
+
+// Error says why.
+func (e *NoImageError) Error() string {
+	return "build " + e.Build + " is a container (container: true): it has no kernel and no boot loader, so there can be no image of it"
 }
 
 // Images makes disk images of a build.

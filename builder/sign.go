@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -139,11 +140,11 @@ func oneSigner(keys []secretKey, said string) (string, error) {
 	return keys[0].fingerprint, nil
 }
 
-// try signs something.
+// try signs something, to nowhere: GnuPG removes the file of --output when it fails, /dev/null too.
 func (k keyring) try(ctx context.Context, key string) error {
 	err := proc.Run(ctx, proc.Cmd{
-		Args:  k.args("--yes", "--local-user", key, "--output", os.DevNull, "--detach-sign"),
-		Stdin: strings.NewReader("a test\n"), Line: func(string) {},
+		Args:  k.args("--local-user", key, "--output", "-", "--detach-sign"),
+		Stdin: strings.NewReader("a test\n"), Stdout: io.Discard,
 	})
 	if err == nil {
 		return nil

@@ -1,9 +1,13 @@
 package builder
 
 import (
+	"encoding/json"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/nestos/nosa/workspace"
 	"github.com/nestos/nosa/workspace/doc"
 	"github.com/nestos/nosa/workspace/manifest"
 )
@@ -37,6 +41,13 @@ func (r BuildRequest) images(m *manifest.Manifest) ([]string, error) {
 		return r.Targets, nil
 	}
 	return []string{"qemu"}, nil
+}
+
+// isContainer says if a build is one, by the manifest that is kept with it.
+func isContainer(dir string) bool {
+	var m struct{ Container bool }
+	data, err := os.ReadFile(filepath.Join(dir, workspace.FlatManifestFile))
+	return err == nil && json.Unmarshal(data, &m) == nil && m.Container
 }
 
 // CodeContainer is the diagnostic of an image that is asked for of a container.

@@ -2,6 +2,7 @@ package builder
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/nestos/nosa/builder/oci"
 	"github.com/nestos/nosa/builder/ostree"
+	"github.com/nestos/nosa/builder/tool"
 	"github.com/nestos/nosa/workspace"
 	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/proc"
@@ -54,7 +56,57 @@ func (o *VerifyCommit) check(ctx context.Context, env *Env, scratch ostree.Repo)
 		o.fail("", fmt.Sprintf("its content checksum is %s, meta.json says %s", sum, meta.ContentChecksum))
 	}
 	o.hold("ostree fsck "+string(from), "content checksum")
+	return o.signatures(ctx, env, scratch)
+}
+
+// signatures checks those of the commit, with the public keys that GnuPG has here. One that must be
+// there is one that the manifest has a gpg-key for.
+func (o *VerifyCommit) signatures(ctx context.Context, env *Env, scratch ostree.Repo) error {
+	signed, err := scratch.Signatures(o.Commit)
+	if err != nil {
+		return err
+	}
+	if key := gpgKeyOf(env.WS.BuildDir(o.Build, o.Arch)); key != "" && len(signed) == 0 {
+		o.fail("", "it has no signature, though the manifest has gpg-key "+key)
+	}
+	k := keyring{home: env.GnuPGHome}
+	if len(signed) > 0 && (!k.there() || len(tool.Missing("gpg")) > 0) {
+		o.hold("signed, by keys that are not here")
+		return nil
+	}
+	for _, signature := range signed {
+		object, err := scratch.CommitObject(o.Commit)
+		if err != nil {
+			return err
+		}
+		dir, err := os.MkdirTemp(env.Work(), "signature-")
+		if err != nil {
+			return fmt.Errorf("checking a signature: %w", err)
+		}
+		switch state, key, err := k.check(ctx, dir, object, signature); {
+		case err != nil:
+			return err
+		case state == signatureBad:
+			o.fail("", "a signature of key "+key+" is not that of this commit")
+		case state == signatureUnknown:
+			o.hold("signed by " + key + ", whose public key is not here")
+		default:
+			o.hold("signature of " + key)
+		}
+	}
 	return nil
+}
+
+// gpgKeyOf is the gpg-key of the manifest of a build; "" where it has none, or no manifest.
+func gpgKeyOf(dir string) string {
+	var m struct {
+		Key string `json:"gpg-key"`
+	}
+	data, err := os.ReadFile(filepath.Join(dir, workspace.FlatManifestFile))
+	if err != nil || json.Unmarshal(data, &m) != nil {
+		return ""
+	}
+	return m.Key
 }
 
 // commitSource is where a commit was had.

@@ -21,7 +21,7 @@ import (
 type Tool struct {
 	Name   string   // as found in PATH
 	Alias  []string // other names that do as well, tried in order
-	UsedBy []string // parts of nosa: init pool fetch build disk live check verify compress run, and options of run (run-tpm run-arch)
+	UsedBy []string // parts of nosa: init pool fetch build disk live check verify compress run, and options of them (build-sign run-tpm run-arch)
 	Ask    []string // arguments that make it print its version
 	Min    string   // oldest version that will do; "" is any
 	Below  string   // first version that will not do any more; "" is none
@@ -32,7 +32,7 @@ type Tool struct {
 func Table() []Tool {
 	return []Tool{
 		{Name: "git", UsedBy: []string{"init", "build"}, Ask: []string{"--version"}, Min: "2.25"},
-		{Name: "gpg", UsedBy: []string{"pool"}, Ask: []string{"--version"}, Min: "2.2"},
+		{Name: "gpg", UsedBy: []string{"pool", "build-sign"}, Ask: []string{"--version"}, Min: "2.2"},
 		{Name: "gpgv", UsedBy: []string{"pool"}, Ask: []string{"--version"}, Min: "2.2"},
 		{Name: "createrepo_c", UsedBy: []string{"pool", "fetch"}, Ask: []string{"--version"}, Min: "0.16"},
 		{Name: "rpm", UsedBy: []string{"pool", "build"}, Ask: []string{"--version"}, Min: "4.16", Why: "the first with the sqlite database"},
