@@ -11,11 +11,54 @@ import (
 type Decoder struct {
 	Code        string // of the reports; "" is CodeType
 	Diagnostics Diagnostics
+
+	reported map[Severity]*tally
 }
 
-// Report adds d.
+// MaxReported is how many diagnostics of a severity a Decoder keeps. One more
+// says how many were left out.
+const MaxReported = 1000
+
+// tally counts the reports of one severity.
+type tally struct {
+	n    int // all of them
+	rest int // the index in Diagnostics of the one that stands for those left out
+}
+
+// Report adds diagnostic.
 func (d *Decoder) Report(diagnostic Diagnostic) {
-	d.Diagnostics = append(d.Diagnostics, diagnostic)
+	s := diagnostic.Severity
+	if d.reported == nil {
+		d.reported = map[Severity]*tally{}
+	}
+	if d.reported[s] == nil {
+		d.reported[s] = &tally{}
+	}
+	count := d.reported[s]
+	count.n++
+	switch left := count.n - MaxReported; {
+	case left <= 0:
+		d.Diagnostics = append(d.Diagnostics, diagnostic)
+	case left == 1:
+		count.rest = len(d.Diagnostics)
+		rest := Diagnostic{Severity: s, Code: CodeLimit, Origin: diagnostic.Origin}
+		d.Diagnostics = append(d.Diagnostics, rest.leaving(s, left))
+	default:
+		d.Diagnostics[count.rest] = d.Diagnostics[count.rest].leaving(s, left)
+	}
+}
+
+// leaving returns d with a text that counts what was left out.
+func (d Diagnostic) leaving(s Severity, n int) Diagnostic {
+	d.Message = "and " + strconv.Itoa(n) + " more of severity " + string(s) + " are not shown; the first of them is here"
+	return d
+}
+
+// Enough reports whether further reports of this severity are only counted, so
+// that their words can be spared.
+func (d *Decoder) Enough(s Severity) bool {
+	count := d.reported[s]
+	return count != nil && count.n >= MaxReported
 }
 
 // Mismatch reports that key wants something else than n. Want is a noun phrase.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/charmbracelet/x/ansi"
 )
@@ -15,6 +16,11 @@ import (
 // source with the word underlined, the chain of includes and the hint. It ends
 // with a newline. Source is the content of d.File, nil if it is not at hand.
 func Excerpt(d Diagnostic, source []byte) string {
+	return excerpt(d, bytes.Split(trimBOM(source), []byte("\n")))
+}
+
+// excerpt is Excerpt with the lines of the source.
+func excerpt(d Diagnostic, lines [][]byte) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s[%s]: %s\n", d.Severity, d.Code, printable(d.Message))
 	number := strconv.Itoa(d.Line)
@@ -22,7 +28,7 @@ func Excerpt(d Diagnostic, source []byte) string {
 	if d.File != "" {
 		fmt.Fprintf(&b, "%s--> %s\n", margin, printable(d.Origin.String()))
 	}
-	if line, ok := sourceLine(source, d.Line); ok {
+	if line, ok := sourceLine(lines, d.Line); ok {
 		line, column := window(line, d.Column)
 		pad, mark := underline(line, column)
 		fmt.Fprintf(&b, "%s |\n%s | %s\n%s | %s%s\n", margin, number, printable(line), margin, pad, mark)
@@ -42,49 +48,53 @@ func Excerpt(d Diagnostic, source []byte) string {
 // Excerpts renders every entry of ds with an empty line between them. Read
 // returns the content of a file as named by Origin.File, nil if there is none.
 func Excerpts(ds Diagnostics, read func(file string) []byte) string {
-	sources := map[string][]byte{}
+	sources := map[string][][]byte{}
 	parts := make([]string, 0, len(ds))
 	for _, d := range ds {
 		if _, ok := sources[d.File]; !ok {
-			sources[d.File] = read(d.File)
+			sources[d.File] = bytes.Split(trimBOM(read(d.File)), []byte("\n"))
 		}
-		parts = append(parts, Excerpt(d, sources[d.File]))
+		parts = append(parts, excerpt(d, sources[d.File]))
 	}
 	return strings.Join(parts, "\n")
 }
 
-func sourceLine(source []byte, number int) (string, bool) {
-	if number < 1 {
+// sourceLine returns a line, from 1. Nothing behind the last break is no line.
+func sourceLine(lines [][]byte, number int) (string, bool) {
+	if number < 1 || number > len(lines) || number == len(lines) && len(lines[number-1]) == 0 {
 		return "", false
 	}
-	source = trimBOM(source)
-	for ; number > 1; number-- {
-		_, rest, ok := bytes.Cut(source, []byte("\n"))
-		if !ok {
-			return "", false
-		}
-		source = rest
-	}
-	line, _, _ := bytes.Cut(source, []byte("\n"))
-	return strings.TrimSuffix(string(line), "\r"), len(source) > 0
+	return strings.TrimSuffix(string(lines[number-1]), "\r"), true
 }
 
 // window cuts a long line to the part around column, and column with it.
 func window(line string, column int) (string, int) {
 	const before, width = 60, 160
-	runes := []rune(line)
-	if len(runes) <= width {
+	length := utf8.RuneCountInString(line)
+	if length <= width {
 		return line, column
 	}
-	start := min(max(column-1-before, 0), len(runes)-width)
-	cutLine := string(runes[start : start+width])
-	if start+width < len(runes) {
-		cutLine += "…"
+	start := min(max(column-1-before, 0), length-width)
+	part := line[offset(line, start):]
+	part = part[:offset(part, width)]
+	if start+width < length {
+		part += "…"
 	}
 	if start > 0 {
-		return "…" + cutLine, column - start + 1
+		return "…" + part, column - start + 1
 	}
-	return cutLine, column
+	return part, column
+}
+
+// offset returns where in s the character n begins, from 0.
+func offset(s string, n int) int {
+	for i := range s {
+		if n == 0 {
+			return i
+		}
+		n--
+	}
+	return len(s)
 }
 
 // underline returns the white space before the word at column and the marks

@@ -2,16 +2,27 @@ package doc
 
 import "strings"
 
+// maxNear is the length in bytes up to which a name may be a slip of another.
+const maxNear = 100
+
 // Nearest returns the name of known that name is probably a slip of, or "".
 // Underscores for dashes and differences of case count as the same name.
 func Nearest(name string, known []string) string {
+	if len(name) > maxNear {
+		return ""
+	}
 	folded := fold(name)
+	text := []rune(folded)
 	best, bestDistance := "", 1+max(1, len([]rune(name))/3)
 	for _, k := range known {
-		if fold(k) == folded {
+		if len(k) > 4*maxNear { // four bytes a character at most
+			continue
+		}
+		other := fold(k)
+		if other == folded {
 			return k
 		}
-		if d := distance(folded, fold(k), bestDistance); d < bestDistance {
+		if d := distance(text, []rune(other), bestDistance); d < bestDistance {
 			best, bestDistance = k, d
 		}
 	}
@@ -22,8 +33,7 @@ func fold(s string) string { return strings.ToLower(strings.ReplaceAll(s, "_", "
 
 // distance is the number of single-character edits, a swap of neighbours
 // counting as one (optimal string alignment); values from limit on are not exact.
-func distance(a, b string, limit int) int {
-	s, t := []rune(a), []rune(b)
+func distance(s, t []rune, limit int) int {
 	if len(s)-len(t) >= limit || len(t)-len(s) >= limit {
 		return limit
 	}

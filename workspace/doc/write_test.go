@@ -49,3 +49,30 @@ e: []
 		t.Errorf("read back (-want +got):\n%s", diff)
 	}
 }
+
+// FuzzYAMLFromJSON: what was JSON means the same when it is written as YAML.
+func FuzzYAMLFromJSON(f *testing.F) {
+	for _, seed := range []string{
+		`{"a": ["x", "yes", "07", "", " x", "x ", "a\nb", "\n", "a\n\n", " a\n", "\ta", "#", "- a", "a: b"], "n": 1.50}`,
+		`["\u2028\u0085\r", "\u0000\u007f", "\ufeff", {"<<": {"a": 1}}, "!!str a", "&a", "*a", "---", "%a", "'\"", "a #b", "1e3", ".5"]`, `"\ud83d\ude00"`, `{"": {"\n": []}}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		want, ds := ParseJSON(Source{Name: "a.json"}, in)
+		if len(ds) > 0 {
+			return
+		}
+		text, err := YAMLFromJSON(in)
+		if err != nil {
+			t.Fatalf("%q: %v", in, err)
+		}
+		got, ds := ParseYAML(Source{Name: "a.yaml"}, text)
+		if len(ds) > 0 {
+			t.Fatalf("%q gives %q: %v", in, text, ds)
+		}
+		if want, got := texts(want.Value()), texts(got.Value()); want != got {
+			t.Fatalf("%q gives %q:\nwant %s\ngot  %s", in, text, want, got)
+		}
+	})
+}

@@ -17,6 +17,9 @@ func ParseYAML(src Source, data []byte) (*Node, Diagnostics) {
 		return nil, ds
 	}
 	data = trimBOM(data)
+	if ds := checkSize(src, data); ds != nil {
+		return nil, ds
+	}
 	root, err := decodeYAML(data)
 	if errors.Is(err, io.EOF) {
 		return nil, nil
@@ -33,6 +36,30 @@ func ParseYAML(src Source, data []byte) (*Node, Diagnostics) {
 		return nil, Diagnostics{*c.fault}
 	}
 	return node.node, nil
+}
+
+// checkSize refuses text in which more could be a value than four documents
+// may hold, before the parser, which takes 200 times the text's size for the
+// worst, makes nodes of them all. Each value has one of these characters, but
+// not each of them is one: - and ? are when a space follows.
+func checkSize(src Source, data []byte) Diagnostics {
+	count := 0
+	for i, c := range data {
+		switch c {
+		case '-', '?':
+			if i+1 == len(data) || data[i+1] <= ' ' {
+				count++
+			}
+		case ':', ',', '[', '{':
+			count++
+		}
+		if count > 4*MaxNodes {
+			line := 1 + bytes.Count(data[:i], []byte("\n"))
+			column := 1 + utf8.RuneCount(data[bytes.LastIndexByte(data[:i], '\n')+1:i])
+			return Diagnostics{src.At(line, column).Errorf(CodeLimit, "the document holds more than %d values", MaxNodes)}
+		}
+	}
+	return nil
 }
 
 // secondDocument says on which line a second document of a file begins.
@@ -185,8 +212,8 @@ func (c *converter) dash(item *yaml.Node, column int) int {
 		return column
 	}
 	line := c.lines[item.Line-1]
-	found, i := column, line.column
-	for offset := line.offset; offset < len(c.data) && i < line.column+min(item.Column, line.chars); i++ {
+	found, i, end := column, int(line.column), int(line.column)+min(item.Column, int(line.chars))
+	for offset := int(line.offset); offset < len(c.data) && i < end; i++ {
 		r, size := utf8.DecodeRune(c.data[offset:])
 		if r == '-' {
 			found = i
@@ -223,23 +250,23 @@ func (c *converter) entries(y *yaml.Node, result *converted, depth int) {
 // YAML 1.1 (NEL, LS, PS, lone CR), into the lines that an editor shows.
 func (c *converter) origin(y *yaml.Node) Origin {
 	line := c.lines[min(max(y.Line, 1), len(c.lines))-1]
-	column := min(max(y.Column, 1), line.chars)
+	column := min(max(y.Column, 1), int(line.chars))
 	if y.Line > len(c.lines) { // an empty value behind the last line
-		column = line.chars
+		column = int(line.chars)
 	}
-	return c.src.At(line.line, line.column+column-1)
+	return c.src.At(int(line.line), int(line.column)+column-1)
 }
 
 // span is a line as YAML 1.1 counts them: where it begins, in bytes and as an
 // editor shows it, and the number of its characters with its break or, of the
 // last one, with the end of the file.
-type span struct{ offset, line, column, chars int }
+type span struct{ offset, line, column, chars int32 }
 
 // splitLines splits data at the line breaks of YAML 1.1.
 func splitLines(data []byte) []span {
 	lines := make([]span, 0, bytes.Count(data, []byte("\n"))+1)
 	now := span{line: 1, column: 1}
-	line, column := 1, 1 // an editor's, behind the character
+	line, column := int32(1), int32(1) // an editor's, behind the character
 	for i := 0; i < len(data); {
 		c, size := rune(data[i]), 1
 		if c >= utf8.RuneSelf {
@@ -253,7 +280,7 @@ func splitLines(data []byte) []span {
 		}
 		if c == '\n' || c == '\r' && (i == len(data) || data[i] != '\n') || c == '\u0085' || c == '\u2028' || c == '\u2029' {
 			lines = append(lines, now)
-			now = span{offset: i, line: line, column: column}
+			now = span{offset: int32(i), line: line, column: column}
 		}
 	}
 	now.chars++

@@ -1,8 +1,10 @@
 package doc
 
 import (
+	"bytes"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -202,16 +204,32 @@ func checkDocument(t *testing.T, in []byte, n *Node, ds Diagnostics) {
 	}
 }
 
+// FuzzLoadYAML: all places lie within the document, the second time gives the
+// same, and what is JSON as well, and not written in a way that YAML reads
+// otherwise, means the same.
 func FuzzLoadYAML(f *testing.F) {
 	for _, seed := range []string{
 		"", "~", "a: 1\nb: [x, 'y', \"z\"]\n", "a:\n\t- b\n", "s:\n  - |\n    cat <<EOF\nx\nEOF\n", "a: &x {b: *x}\n", "a: [b\n",
 		"? [a]\n: b\n", "--- >-\n a\n...\n", "%YAML 1.1\n---\na: 1\n", "a: \"\\u2028\u2028\u0085\"\r\rb: 1\n", "- - - -\n", "<<<<<<< a\n", "'", "\xef\xbb\xbf\ta",
 		"a: !!binary x\nb: !!str 1\n", "&a a: *a\n", "{a: b, <<: c}\n", "a: b: c\n", "a:\n - *\n", "k: |2\n   x\n", "#\r#\n@",
+		`{"a": [1, "b", {}, null], "c": {"d": "e f"}}`, "- &a [x]\n- *a\n- ? b\n", "a: >-\n  b\n\n  c\n",
 	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		n, ds := ParseYAML(Source{Name: "a.yaml"}, in)
 		checkDocument(t, in, n, ds)
+		again, dsAgain := ParseYAML(Source{Name: "a.yaml"}, in)
+		if outline(n, "") != outline(again, "") || !reflect.DeepEqual(ds, dsAgain) {
+			t.Fatalf("%q: the second time differs", in)
+		}
+		if bytes.ContainsFunc(in, func(r rune) bool { return r < ' ' && r != '\n' || r > '~' || r == '\\' }) {
+			return
+		}
+		if j, bad := ParseJSON(Source{Name: "a.json"}, in); len(bad) == 0 && len(ds) == 0 {
+			if want, got := texts(j.Value()), texts(n.Value()); want != got {
+				t.Fatalf("%q: as JSON %s, as YAML %s", in, want, got)
+			}
+		}
 	})
 }
