@@ -14,6 +14,7 @@ import (
 	"github.com/nestos/nosa/builder/ostree"
 	"github.com/nestos/nosa/builder/tree"
 	"github.com/nestos/nosa/workspace"
+	"github.com/nestos/nosa/workspace/manifest"
 	"github.com/nestos/nosa/workspace/proc"
 )
 
@@ -99,14 +100,14 @@ func encodeXattr(name, value string) []byte {
 // Where something stands in the config, and whether the network may be used,
 // does not change what is asked for.
 func TestInputDigest(t *testing.T) {
-	base := compose.ResolveRequest{Arch: "x86_64", Install: []compose.Item{{Text: "bash", Origin: "manifest.yaml:3:5"}}}
+	base := compose.ResolveRequest{Arch: "x86_64", Install: []compose.Item{{Text: "bash", Origin: manifest.Origin{File: "manifest.yaml", Line: 3, Column: 5}}}}
 	moved := base
-	moved.Install = []compose.Item{{Text: "bash", Origin: "manifest.yaml:9:5"}}
+	moved.Install = []compose.Item{{Text: "bash", Origin: manifest.Origin{File: "manifest.yaml", Line: 9, Column: 5}}}
 	moved.Offline, moved.CacheDir = true, "/elsewhere"
 	if inputDigest(base) != inputDigest(moved) {
 		t.Error("another place in the file gives another digest")
 	}
-	if base.Install[0].Origin == "" {
+	if base.Install[0].Origin.File == "" {
 		t.Error("the request lost its origins")
 	}
 	more := base

@@ -122,48 +122,14 @@ type fetchState struct {
 
 // resolveRequest says what dnf is to choose from and what for.
 func resolveRequest(ctx context.Context, env *Env, c *Config) (compose.ResolveRequest, error) {
-	m, ws := c.Manifest, env.WS
-	r := compose.ResolveRequest{
-		Arch: env.Arch.Name, ReleaseVer: m.ReleaseVer, Vars: map[string]string{}, Lock: c.Lock, NoWeak: !m.Recommends,
-		CacheDir: filepath.Join(ws.Cache(), "dnf"), RepoDirs: []string{ws.Config()},
-		Repos: texts(m.Repos), LockfileRepos: texts(m.LockfileRepos),
-	}
-	if _, err := os.Stat(ws.YumRepos()); err == nil {
-		r.RepoDirs = append(r.RepoDirs, ws.YumRepos())
-	}
-	for _, v := range m.RepoVars {
-		r.Vars[v.Key] = fmt.Sprint(v.Value)
-	}
-	for _, p := range m.Packages {
-		r.Install = append(r.Install, composeItem(p, ""))
-	}
-	for _, group := range m.RepoPackages {
-		for _, p := range group.Packages {
-			r.Install = append(r.Install, composeItem(p, group.Repo.Text))
-		}
-	}
+	r := packageRequest(env, c)
 	if len(r.Install) == 0 {
-		at := manifest.Origin{File: m.File, Line: 1, Column: 1}
+		at := manifest.Origin{File: c.Manifest.File, Line: 1, Column: 1}
 		return r, doc.Diagnostics{at.Errorf(CodePackages, "the manifest asks for no packages").WithHint("name some under packages: or in an include")}
 	}
-	for _, p := range m.ExcludePackages {
-		r.Exclude = append(r.Exclude, composeItem(p, ""))
-	}
 	var err error
-	r.Overrides, err = compose.ReadOverrides(ctx, ws.OverrideRPMs(), filepath.Join(ws.Cache(), "overrides"), env.Reporter("overrides"))
+	r.Overrides, err = compose.ReadOverrides(ctx, env.WS.OverrideRPMs(), overridesRepo(env.WS), env.Reporter("overrides"))
 	return r, err
-}
-
-func composeItem(i manifest.Item, repo string) compose.Item {
-	return compose.Item{Text: i.Text, Repo: repo, Origin: i.Origin.String()}
-}
-
-func texts(list []manifest.Item) []string {
-	out := make([]string, len(list))
-	for i, item := range list {
-		out[i] = item.Text
-	}
-	return out
 }
 
 // inputDigest is of everything that a resolution depends on but the
@@ -172,7 +138,7 @@ func inputDigest(r compose.ResolveRequest) string {
 	for _, list := range []*[]compose.Item{&r.Install, &r.Exclude} {
 		*list = slices.Clone(*list) // the caller keeps its origins
 		for i := range *list {
-			(*list)[i].Origin = ""
+			(*list)[i].Origin = manifest.Origin{}
 		}
 	}
 	r.Offline, r.Report, r.CacheDir = false, nil, ""

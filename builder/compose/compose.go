@@ -4,16 +4,16 @@
 // What happens to the tree afterwards (accounts, kernel, /var, the commit) is builder/tree's and
 // builder/ostree's.
 //
-// dnf and rpm are driven through their own Python API by small embedded programs, resolve.py
-// and install.py: their text output has neither bytes nor grouped conflicts. resolve.py is written
-// for dnf 4.
+// dnf and rpm are driven through their own Python API by small embedded programs: their text output
+// has neither bytes nor grouped conflicts. resolve.py, query.py and what these share, dnfbase.py and
+// requires.py, are written for dnf 4; install.py needs rpm alone.
 package compose
 
 import (
 	"bufio"
 	"bytes"
 	"context"
-	_ "embed" // resolve.py, install.py
+	_ "embed" // the helpers
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,11 +27,23 @@ import (
 	"github.com/nestos/nosa/workspace/proc"
 )
 
+//go:embed dnfbase.py
+var dnfBase string
+
+//go:embed requires.py
+var dnfRequires string
+
 //go:embed resolve.py
-var resolveHelper string
+var resolveMain string
+
+//go:embed query.py
+var queryMain string
 
 //go:embed install.py
 var installHelper string
+
+// helper is the text of a helper of dnf: what all of them share, then its own.
+func helper(main string) string { return dnfBase + dnfRequires + main }
 
 // ErrDNF is in the errors of Resolve and Install when there is no dnf that they can drive.
 var ErrDNF = errors.New("dnf 4 is needed; use --backend podman: the container has it")

@@ -3,6 +3,7 @@ package compose
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/nestos/nosa/workspace/event"
@@ -12,9 +13,18 @@ import (
 // NotFound is a request that no available package satisfies.
 type NotFound struct {
 	Item
-	Near   []string // names that are written alike
-	Hidden []string // why packages that would do are hidden: exclude, lock
-	Repos  []string // repositories that have packages that would do, hidden or not asked for
+	Near      []string // names that are written alike
+	Hidden    []string // why packages that would do are hidden: exclude, lock, lockfile-repos
+	Repos     []string // repositories that have packages that would do, hidden or not asked for
+	Unused    []string // repositories that are not used and have them, as far as their metadata is in the cache
+	Available []Found  // the newest that would do, or else of the same name
+}
+
+// Found is a package of a repository.
+type Found struct {
+	Package string   `json:"package"` // NEVRA
+	Repo    string   `json:"repo"`
+	Hidden  []string `json:"hidden,omitempty"` // why it is hidden: exclude, lock, lockfile-repos
 }
 
 // NotFoundError lists every request that no package satisfies.
@@ -31,17 +41,37 @@ func (e *NotFoundError) Error() string {
 		if m.Repo != "" {
 			line += " in repository " + m.Repo
 		}
-		switch {
-		case len(m.Hidden) > 0:
-			line += fmt.Sprintf(" (hidden by %s)", strings.Join(m.Hidden, " and "))
-		case len(m.Repos) > 0:
-			line += fmt.Sprintf(" (it is in %s)", strings.Join(m.Repos, ", "))
-		case len(m.Near) > 0:
-			line += fmt.Sprintf(" (near: %s)", strings.Join(m.Near, ", "))
+		if why := m.Why(); why != "" {
+			line += " (" + why + ")"
 		}
 		lines = append(lines, line)
 	}
 	return strings.Join(lines, "\n") + "\nrepositories searched: " + strings.Join(e.Searched, ", ")
+}
+
+// Why says in a few words what there is instead, or nothing.
+func (m NotFound) Why() string {
+	switch {
+	case len(m.Hidden) > 0:
+		return "hidden by " + strings.Join(m.Hidden, " and ")
+	case len(m.Repos) > 0:
+		return "it is in " + strings.Join(m.Repos, ", ")
+	case len(m.Available) > 0:
+		return "there is " + foundText(m.Available)
+	case len(m.Unused) > 0:
+		return "it is in " + strings.Join(m.Unused, ", ") + ", not enabled"
+	case len(m.Near) > 0:
+		return "near: " + strings.Join(m.Near, ", ")
+	}
+	return ""
+}
+
+func foundText(list []Found) string {
+	texts := make([]string, len(list))
+	for i, f := range list {
+		texts[i] = f.Package + " in " + f.Repo
+	}
+	return strings.Join(texts, ", ")
 }
 
 // Conflict is a smallest set of requests that cannot be had together. A single one cannot be had
@@ -51,11 +81,49 @@ type Conflict struct {
 	Lines    []string // the solver's explanation
 	Excluded []Item   // entries of the exclude list that hide what it needs
 	Locked   []string // names of packages of which the lock hides a version that it needs
+	Unlocked []string // names of packages that only lockfile-repos have, and no lock
+	Needed   []Needed // how it comes to need these, as far as that could be found
 }
+
+// Needed is a hidden package that a request needs, and the shortest way to it.
+type Needed struct {
+	Why     string // what hides it: exclude, lock, lockfile-repos
+	Name    string
+	Exclude Item   // its entry, of exclude
+	Links   []Link // from a request to the package
+}
+
+// Text says it in a sentence: podman requires containers-common requires crun, which is excluded at
+// manifest.yaml:12:5.
+func (n Needed) Text() string {
+	return ChainText(n.Links) + ", which " + n.Hidden()
+}
+
+// Hidden says how the package is hidden: is excluded at manifest.yaml:12:5.
+func (n Needed) Hidden() string {
+	switch n.Why {
+	case HiddenExclude:
+		if n.Exclude.Origin.File == "" {
+			return "is excluded"
+		}
+		return "is excluded at " + n.Exclude.Origin.String()
+	case HiddenLock:
+		return "is locked to another version"
+	}
+	return "only lockfile-repos have, and no lock names it"
+}
+
+// What hides packages from the solver.
+const (
+	HiddenExclude = "exclude"        // an entry of the exclude list
+	HiddenLock    = "lock"           // another version is locked or, of a strict lock, none
+	HiddenUnlock  = "lockfile-repos" // only repositories for locked packages have it, and it is not locked
+)
 
 // ConflictError explains why the requests cannot be satisfied, a group each.
 type ConflictError struct {
 	Groups []Conflict
+	More   bool // there may be further groups: the search was taking too long
 }
 
 // Error lists the groups.
@@ -70,14 +138,38 @@ func (e *ConflictError) Error() string {
 		for _, line := range g.Lines {
 			lines = append(lines, "  "+line)
 		}
-		for _, item := range g.Excluded {
+		lines = append(lines, g.hidden()...)
+	}
+	if e.More {
+		lines = append(lines, "there may be more of the kind")
+	}
+	return strings.Join(lines, "\n")
+}
+
+// hidden says what of the hidden packages is needed, and how where that is known.
+func (c Conflict) hidden() []string {
+	var lines []string
+	chained := map[string]bool{}
+	for _, n := range c.Needed {
+		chained[n.Why+" "+n.Name] = true
+		lines = append(lines, "  "+n.Text())
+	}
+	for _, item := range c.Excluded {
+		if !chained[HiddenExclude+" "+item.Text] {
 			lines = append(lines, "  "+item.place()+"excluded: "+item.Text)
 		}
-		for _, name := range g.Locked {
+	}
+	for _, name := range c.Locked {
+		if !chained[HiddenLock+" "+name] {
 			lines = append(lines, "  locked to another version: "+name)
 		}
 	}
-	return strings.Join(lines, "\n")
+	for _, name := range c.Unlocked {
+		if !chained[HiddenUnlock+" "+name] {
+			lines = append(lines, "  only in lockfile-repos, and not locked: "+name)
+		}
+	}
+	return lines
 }
 
 // RepoProblem is one repository that cannot be used.
@@ -88,6 +180,21 @@ type RepoProblem struct {
 	Reason string
 	Unset  []string // variables of the file that have no value
 }
+
+// UnsetText says which variables have no value and where to give them one.
+func (p RepoProblem) UnsetText() string {
+	set := "set repovars: in the manifest"
+	if slices.Contains(p.Unset, releaseVer) {
+		set = "set releasever: in the manifest"
+		if len(p.Unset) > 1 {
+			set += ", the others in repovars:"
+		}
+	}
+	return "no value for $" + strings.Join(p.Unset, ", $") + ": " + set
+}
+
+// releaseVer is the variable of .repo files that the manifest has a key of its own for.
+const releaseVer = "releasever"
 
 // RepoError lists every repository that cannot be used.
 type RepoError struct {
@@ -100,7 +207,7 @@ func (e *RepoError) Error() string {
 	for _, p := range e.Problems {
 		reason := p.Reason
 		if len(p.Unset) > 0 {
-			reason = "no value for $" + strings.Join(p.Unset, ", $")
+			reason = p.UnsetText()
 		}
 		lines = append(lines, fmt.Sprintf("repository %s (%s, %s): %s", p.ID, p.File, p.URL, reason))
 	}

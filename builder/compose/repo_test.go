@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/rpmpack"
+
+	"github.com/nestos/nosa/workspace/manifest"
 )
 
 // need skips, or fails where skipping is not allowed, when something is not there.
@@ -53,6 +55,7 @@ func sh(t *testing.T, argv ...string) string {
 type testPackage struct {
 	name, version                             string // version is "1-1" when empty
 	provides, requires, recommends, conflicts []string
+	supplements                               []string          // names or rich, without a version
 	files                                     map[string]string // path → content; "-> target" is a link
 	docs                                      []string          // paths of files
 	pre, post, posttrans                      string
@@ -125,6 +128,11 @@ func (p testPackage) write(t *testing.T, dir string) {
 		r.AddCustomTag(5082, rpmpack.EntryInt32([]int32{triggerIn}))
 		r.AddCustomTag(5085, rpmpack.EntryInt32([]int32{1000000}))
 	}
+	if p.supplements != nil {
+		r.AddCustomTag(5052, rpmpack.EntryStringSlice(p.supplements)) // SUPPLEMENTNAME
+		r.AddCustomTag(5053, rpmpack.EntryStringSlice(make([]string, len(p.supplements))))
+		r.AddCustomTag(5054, rpmpack.EntryUint32(make([]uint32, len(p.supplements))))
+	}
 	if p.langs != nil {
 		r.AddCustomTag(1097, rpmpack.EntryStringSlice(p.langs))
 	}
@@ -171,9 +179,14 @@ func section(id, url string, more ...string) string {
 func items(texts ...string) []Item {
 	var list []Item
 	for i, text := range texts {
-		list = append(list, Item{Text: text, Origin: fmt.Sprintf("m.yaml:%d:3", i+1)})
+		list = append(list, Item{Text: text, Origin: origin(i + 1)})
 	}
 	return list
+}
+
+// origin is a place in a manifest.
+func origin(line int) manifest.Origin {
+	return manifest.Origin{File: "m.yaml", Line: line, Column: 3}
 }
 
 // request is one that resolves from the repository in dir.

@@ -11,22 +11,23 @@ import (
 	"strings"
 
 	"github.com/nestos/nosa/workspace/event"
+	"github.com/nestos/nosa/workspace/manifest"
 	"github.com/nestos/nosa/workspace/proc"
 	"github.com/nestos/nosa/workspace/rpmmd"
 )
 
 // Item is one entry of a list of packages.
 type Item struct {
-	Text   string // name, glob, NEVRA, "name >= version", provides or /path; of an exclude: a name
-	Repo   string // id of the only repository it may come from; empty is any
-	Origin string // where the entry stands, for errors: file:line:col
+	Text   string          // name, glob, NEVRA, "name >= version", provides or /path; of an exclude: a name
+	Repo   string          // id of the only repository it may come from; empty is any
+	Origin manifest.Origin // where the entry stands, for errors
 }
 
 func (i Item) place() string {
-	if i.Origin == "" {
+	if i.Origin.File == "" {
 		return ""
 	}
-	return i.Origin + ": "
+	return i.Origin.String() + ": "
 }
 
 // ResolveRequest is all that the choice of packages depends on, apart from the repositories' content.
@@ -110,6 +111,10 @@ type wireRepo struct {
 	URL string `json:"url"`
 }
 
+// patience bounds the search for conflicts, in seconds: a smallest group of requests costs some dozens
+// of solver runs, and the first is always found.
+const patience = 10
+
 // wireResolve is the helper's request.
 type wireResolve struct {
 	Arch          string              `json:"arch"`
@@ -125,6 +130,8 @@ type wireResolve struct {
 	Override      *wireRepo           `json:"override"`
 	CacheDir      string              `json:"cachedir"`
 	Offline       bool                `json:"offline"`
+	Verified      bool                `json:"verified"` // the metadata in CacheDir was checked when it came
+	Patience      int                 `json:"patience"` // after how many seconds no further conflict is looked for
 }
 
 func (r ResolveRequest) wire() wireResolve {
@@ -132,10 +139,11 @@ func (r ResolveRequest) wire() wireResolve {
 		Arch: r.Arch, Vars: map[string]string{"basearch": r.Arch}, RepoDirs: r.RepoDirs,
 		Repos: notNil(r.Repos), LockfileRepos: []string{}, Install: []wireItem{}, Exclude: []string{},
 		Lock: map[string]wireLock{}, Strict: r.Strict, Weak: !r.NoWeak, CacheDir: r.CacheDir, Offline: r.Offline,
+		Patience: patience,
 	}
 	maps.Copy(w.Vars, r.Vars)
 	if r.ReleaseVer != "" {
-		w.Vars["releasever"] = r.ReleaseVer
+		w.Vars[releaseVer] = r.ReleaseVer
 	}
 	if len(r.Lock.Packages) > 0 {
 		w.LockfileRepos = notNil(r.LockfileRepos)
@@ -178,7 +186,7 @@ func Resolve(ctx context.Context, r ResolveRequest) (Solution, error) {
 	if len(r.Install) == 0 {
 		return Solution{}, errors.New("resolving packages: none was asked for")
 	}
-	last, err := call{doing: "resolving packages", helper: resolveHelper, request: r.wire(), run: proc.Run, report: r.Report, on: func(m message) {
+	last, err := call{doing: "resolving packages", helper: helper(resolveMain), request: r.wire(), run: proc.Run, report: r.Report, on: func(m message) {
 		switch m.Event {
 		case "repo":
 			r.Report.Line("metadata of " + m.Text)
@@ -261,83 +269,4 @@ func solution(m message) (Solution, error) {
 	slices.SortFunc(s.Packages, func(a, b Package) int { return a.Compare(b.NEVRA) })
 	slices.SortFunc(s.Repos, func(a, b Repo) int { return strings.Compare(a.ID, b.ID) })
 	return s, nil
-}
-
-// wireRefusal is the data of the helper's errors; which fields are there depends on the kind.
-type wireRefusal struct {
-	Text     string `json:"text"`
-	ID       string `json:"id"`
-	Package  string `json:"package"`
-	Searched []string
-	Unknown  []string
-	Known    []KnownRepo
-	Items    []struct {
-		Index  int
-		Near   []string
-		Hidden []string
-		Repos  []string
-	}
-	Groups []struct {
-		Items  []int
-		Lines  []string
-		Hidden map[string][]string
-	}
-	Problems []struct {
-		ID        string
-		URL       string
-		File      string
-		Reason    string
-		Unset     []string
-		Signature bool
-	}
-}
-
-// refusal makes the typed error of what the helper says.
-func (r ResolveRequest) refusal(m message) error {
-	var w wireRefusal
-	if err := json.Unmarshal(m.Data, &w); err != nil {
-		return fmt.Errorf("resolving packages: reading the answer: %w", err)
-	}
-	switch m.Kind {
-	case "repos":
-		return &UnknownRepoError{Unknown: w.Unknown, Known: w.Known, Dirs: r.RepoDirs}
-	case "repo":
-		e := &RepoError{}
-		for _, p := range w.Problems {
-			if p.Signature {
-				return &SignatureError{Repo: p.ID, Reason: p.Reason}
-			}
-			e.Problems = append(e.Problems, RepoProblem{ID: p.ID, URL: p.URL, File: p.File, Reason: p.Reason, Unset: p.Unset})
-		}
-		slices.SortFunc(e.Problems, func(a, b RepoProblem) int { return strings.Compare(a.ID, b.ID) })
-		return e
-	case "notfound":
-		e := &NotFoundError{Searched: w.Searched}
-		for _, i := range w.Items {
-			e.Items = append(e.Items, NotFound{Item: r.Install[i.Index], Near: i.Near, Hidden: i.Hidden, Repos: i.Repos})
-		}
-		return e
-	case "conflict":
-		e := &ConflictError{}
-		for _, g := range w.Groups {
-			e.Groups = append(e.Groups, r.conflict(g.Items, g.Lines, g.Hidden))
-		}
-		return e
-	case "checksum":
-		return fmt.Errorf("repository %s has no sha256 checksums: make it with createrepo_c --checksum sha256 (seen at %s)", w.ID, w.Package)
-	}
-	return fmt.Errorf("resolving packages: %s", w.Text)
-}
-
-func (r ResolveRequest) conflict(items []int, lines []string, hidden map[string][]string) Conflict {
-	c := Conflict{Lines: lines, Locked: hidden["lock"]}
-	for _, i := range items {
-		c.Items = append(c.Items, r.Install[i])
-	}
-	for _, item := range r.Exclude {
-		if slices.Contains(hidden["exclude"], item.Text) {
-			c.Excluded = append(c.Excluded, item)
-		}
-	}
-	return c
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/nestos/nosa/workspace/rpmmd"
 )
@@ -106,27 +107,37 @@ func TestSolution(t *testing.T) {
 
 func TestNotFound(t *testing.T) {
 	dir := zoo(t)
-	r := request(t, dir, "blue", "wants-bleu", "extra", "zzz")
+	r := request(t, dir, "blue", "wants-bleu", "extra", "zzz", "lib >= 9", "one")
 	r.Exclude = items("extra")
-	r.Install = append(r.Install, Item{Text: "red", Repo: "other", Origin: "m.yaml:9:1"})
-	r.RepoDirs = []string{repoFile(t, section("base", "file://"+dir), section("other", "file://"+makeRepo(t, testPackage{name: "one"})))}
+	r.Install = append(r.Install, Item{Text: "red", Repo: "other", Origin: origin(9)})
+	debug := makeRepo(t, testPackage{name: "one"})
+	r.RepoDirs = []string{repoFile(t, section("base", "file://"+dir), section("other", "file://"+makeRepo(t, testPackage{name: "two"})), section("debug", "file://"+debug, "enabled=0"))}
+	before := r
+	before.Repos, before.Install, before.Exclude = []string{"debug"}, items("one"), nil
+	resolved(t, before) // leaves the metadata of a repository that is not used afterwards
 	got := refused[*NotFoundError](t, r)
 	want := &NotFoundError{
 		Searched: []string{"base", "other"},
 		Items: []NotFound{
-			{Item: r.Install[1], Near: []string{"wants-blue"}, Hidden: []string{}, Repos: []string{}},
-			{Item: r.Install[2], Near: []string{"extra"}, Hidden: []string{"exclude"}, Repos: []string{"base"}},
-			{Item: r.Install[3], Near: []string{}, Hidden: []string{}, Repos: []string{}},
-			{Item: r.Install[4], Near: []string{"red"}, Hidden: []string{}, Repos: []string{"base"}},
+			{Item: r.Install[1], Near: []string{"wants-blue"}},
+			{Item: r.Install[2], Near: []string{"extra"}, Hidden: []string{"exclude"}, Repos: []string{"base"}, Available: []Found{{Package: "extra-1-1.noarch", Repo: "base"}}},
+			{Item: r.Install[3]},
+			{Item: r.Install[4], Near: []string{"lib"}, Available: []Found{
+				{Package: "lib-3~rc1-1.noarch", Repo: "base"}, {Package: "lib-2-1.noarch", Repo: "base"}, {Package: "lib-1-1.noarch", Repo: "base"},
+			}},
+			{Item: r.Install[5], Unused: []string{"debug"}},
+			{Item: r.Install[6], Near: []string{"red"}, Repos: []string{"base"}, Available: []Found{{Package: "red-1-1.noarch", Repo: "base"}}},
 		},
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Error(diff)
 	}
 	text := `m.yaml:2:3: package wants-bleu not found (near: wants-blue)
 m.yaml:3:3: package extra not found (hidden by exclude)
 m.yaml:4:3: package zzz not found
-m.yaml:9:1: package red not found in repository other (it is in base)
+m.yaml:5:3: package lib >= 9 not found (there is lib-3~rc1-1.noarch in base, lib-2-1.noarch in base, lib-1-1.noarch in base)
+m.yaml:6:3: package one not found (it is in debug, not enabled)
+m.yaml:9:3: package red not found in repository other (it is in base)
 repositories searched: base, other`
 	if diff := cmp.Diff(text, got.Error()); diff != "" {
 		t.Error(diff)
@@ -170,7 +181,7 @@ func TestConflict(t *testing.T) {
 		t.Errorf("%s\n%v", diff, got)
 	}
 	for _, part := range []string{
-		"cannot install m.yaml:2:3: red together with m.yaml:6:3: wants-blue", "nothing provides nothing-has-this", "m.yaml:1:3: excluded: lib",
+		"cannot install m.yaml:2:3: red together with m.yaml:6:3: wants-blue", "nothing provides nothing-has-this", "app requires lib, which is excluded at m.yaml:1:3",
 	} {
 		if !strings.Contains(got.Error(), part) {
 			t.Errorf("no %q in\n%v", part, got)
@@ -247,6 +258,9 @@ func TestUnusableRepos(t *testing.T) {
 		t.Error(diff)
 	}
 	r.Repos = []string{"base", "mian"}
+	if text := "no value for $releasever, $what: set releasever: in the manifest, the others in repovars:"; !strings.Contains(got.Error(), text) {
+		t.Errorf("no %q in %v", text, got)
+	}
 	unknown := refused[*UnknownRepoError](t, r)
 	if diff := cmp.Diff("unknown repository mian: there are base, dead, none, unset", unknown.Error()); diff != "" {
 		t.Error(diff)

@@ -104,7 +104,7 @@ func TestFailEvent(t *testing.T) {
 			Text: "doing it: mke2fs: exit status 1: __populate_fs: Could not allocate block in ext2 filesystem while writing file \"x\"", Reason: "mke2fs: exit status 1",
 			Hint: "the disk is too small for the system: set a larger size: in image.yaml", Code: exitNoSpace,
 		}},
-		{"a package that is not there", &compose.NotFoundError{Items: []compose.NotFound{{Item: compose.Item{Text: "x", Origin: "src/config/manifest.yaml:1:2"}}}, Searched: []string{"a"}}, event.Event{
+		{"a package that is not there", &compose.NotFoundError{Items: []compose.NotFound{{Item: compose.Item{Text: "x", Origin: doc.Origin{File: "src/config/manifest.yaml", Line: 1, Column: 2}}}}, Searched: []string{"a"}}, event.Event{
 			Text: "src/config/manifest.yaml:1:2: package x not found\nrepositories searched: a", Path: "src/config/manifest.yaml:1:2",
 			Hint: "correct the name, or add a repository that has the package to repos:", Code: exitConfig,
 		}},
@@ -199,7 +199,7 @@ func TestFailIsOneScreen(t *testing.T) {
 	var many []compose.NotFound
 	var problems []string
 	for i := range 60 {
-		many = append(many, compose.NotFound{Item: compose.Item{Text: fmt.Sprintf("package-%d", i), Origin: "src/config/manifest.yaml:1:2"}})
+		many = append(many, compose.NotFound{Item: compose.Item{Text: fmt.Sprintf("package-%d", i), Origin: doc.Origin{File: "src/config/manifest.yaml", Line: 1, Column: 2}}})
 		problems = append(problems, fmt.Sprintf("file /usr/share/%d conflicts between attempted installs of a-1-1.noarch and b-1-1.noarch", i))
 	}
 	for name, tt := range map[string]struct {
