@@ -13,7 +13,7 @@ GOFUMPT := $(TOOLS)/gofumpt-$(GOFUMPT_VERSION)
 export PATH := $(if $(GO),$(dir $(GO)):)$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps deps-test go build demo test test-full unit e2e e2e-full bench lint fmt golden install clean
+.PHONY: help deps deps-test go build demo test test-full unit e2e e2e-full fuzz bench lint fmt golden install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,7 +40,7 @@ demo: deps build ## sample system in ./demo, from packages to a checked boot; a 
 test: deps-test build unit lint e2e ## what CI runs: build, vet, unit tests with -race, lint, one end-to-end pass
 	.ci/summary
 
-test-full: deps-test build unit lint e2e-full ## test, and everything that takes long
+test-full: deps-test build unit lint e2e-full fuzz ## test, and everything that takes long
 	.ci/summary
 
 unit: go
@@ -56,6 +56,9 @@ e2e: go
 e2e-full: build
 	NOSA_POOL_CACHE=$(CURDIR)/tmp/poolcache bin/nosa pool create tmp/pool
 	NOSA_POOL_CACHE=$(CURDIR)/tmp/poolcache NOSA_TEST_POOL=$(CURDIR)/tmp/pool/repo .ci/gotest e2e-full -tags e2e -p 1 -timeout 120m ./...
+
+fuzz: go ## every fuzz target for FUZZTIME (10m) with FUZZJOBS workers; what is found is committed
+	.ci/fuzz ./...
 
 bench: go ## benchmarks, as ratios in one run
 	.ci/bench -tags e2e -p 1 -run '^$$' -bench . -benchtime 1x -timeout 60m ./...
