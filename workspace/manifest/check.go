@@ -51,8 +51,8 @@ func (l *loader) checkMerged(m *Manifest, top *layer) {
 			WithHint("enable the units by a preset file in an overlay instead"))
 	}
 	for _, file := range m.Finalize {
-		l.Report(file.Warnf(codeLost, "the script %s is not run", file.Text).
-			WithHint("scripts in finalize.d run unconfined on the host; use postprocess"))
+		l.Report(file.Warnf(codeLost, "the script %s only runs with nosa build --finalize-scripts", file.Text).
+			WithHint("use postprocess: rpm-ostree runs scripts of finalize.d on the host, nosa in the sandbox and only on demand"))
 	}
 }
 

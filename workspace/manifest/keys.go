@@ -55,12 +55,12 @@ type Key struct {
 }
 
 const (
-	laterRefused = "this engine does not do it yet"
-	noSigning    = "this engine does not sign commits yet"
-	noOverlays   = "state overlays need libostree's units in the target and are not supported"
-	noWrap       = "command wrappers are deprecated and not supported"
-	noContainer  = "trees without a kernel cannot become an image; not supported"
-	noDetached   = "this engine writes no detached metadata"
+	driven          = "; nosa build --engine rpm-ostree does it"
+	noWrap          = "the wrappers are rpm-ostree's own program, deprecated since 2022; leave it out" + driven
+	noKernelInstall = "the kernel's own kernel-install would have to run in the compose; write modules" + driven
+	noIMA           = "the signatures of the packages' files are not carried from their headers into the commit; leave it out" + driven
+	noAdvisories    = "dnf's advisories are not recorded in a commit; write inline, which is the default, or disabled" + driven
+	noModules       = "rpm-ostree itself has had no modules since 2024.7; name the packages"
 )
 
 // KeyTable returns all keys that a treefile may have, in the order in which
@@ -104,7 +104,7 @@ func identityKeys() []Key {
 		{Name: "automatic-version-prefix", Type: typeText, Rule: RuleFirst, Legacy: "automatic_version_prefix", Doc: "version of the commit; <date:FORMAT> is the time of the build in UTC; substituted"},
 		{Name: "automatic-version-suffix", Type: typeText, Default: ".", Rule: RuleFirst, Doc: "one ASCII character between prefix and counter"},
 		{Name: "mutate-os-release", Type: typeText, Rule: RuleFirst, Doc: "this text becomes the version in VERSION and PRETTY_NAME of os-release; substituted"},
-		{Name: "platform-module", Type: typeText, Rule: RuleDropped, Refused: map[string]string{"*": "module support was removed from rpm-ostree"}, Doc: "unused since module support was removed"},
+		{Name: "platform-module", Type: typeText, Rule: RuleDropped, Refused: map[string]string{"*": noModules}, Doc: "unused since module support was removed"},
 	}
 }
 
@@ -126,31 +126,31 @@ func treeKeys() []Key {
 	return []Key{
 		{Name: "ostree-layers", Type: typeTexts, Rule: RuleList, Doc: "overlays laid over the packages before scripts run; a differing existing file is an error"},
 		{Name: "ostree-override-layers", Type: typeTexts, Rule: RuleList, Doc: "the same, overwriting files"},
-		{Name: "container", Type: typeBool, Default: "false", Rule: RuleFirst, Refused: map[string]string{"true": noContainer}, Doc: "no kernel, initramfs and boot handling"},
+		{Name: "container", Type: typeBool, Default: "false", Rule: RuleFirst, Doc: "no kernel, initramfs and boot handling; images of such a commit are refused"},
 		{Name: "container-cmd", Type: typeTexts, Rule: RuleFirst, Doc: "command of the container image, commit metadata ostree.container-cmd"},
 		{Name: "initramfs-args", Type: typeTexts, Rule: RuleList, Doc: "arguments for dracut; replace --no-hostonly"},
-		{Name: "no-initramfs", Type: typeBool, Default: "false", Rule: RuleFirst, Doc: "do not run dracut"},
-		{Name: "boot-location", Type: typeChoice, Values: []string{"new", "modules", "kernel-install"}, Default: "new", Rule: RuleFirst, Legacy: "boot_location", Refused: map[string]string{"kernel-install": laterRefused}, Doc: "modules: kernel in usr/lib/modules; new: also in usr/lib/ostree-boot (deprecated)"},
+		{Name: "no-initramfs", Type: typeBool, Default: "false", Rule: RuleFirst, Doc: "do not run dracut; the kernel boots without an initramfs"},
+		{Name: "boot-location", Type: typeChoice, Values: []string{"new", "modules", "kernel-install"}, Default: "new", Rule: RuleFirst, Legacy: "boot_location", Refused: map[string]string{"kernel-install": noKernelInstall}, Doc: "modules: kernel in usr/lib/modules; new: also in usr/lib/ostree-boot (deprecated)"},
 		{Name: "tmp-is-dir", Type: typeBool, Default: "false", Rule: RuleFirst, Doc: "/tmp is a directory rather than a link to sysroot/tmp"},
-		{Name: "opt-usrlocal", Type: typeChoice, Values: []string{"var", "root", "state-overlay"}, Default: "var", Rule: RuleFirst, Refused: map[string]string{"state-overlay": noOverlays}, Doc: "layout of /opt and /usr/local"},
+		{Name: "opt-usrlocal", Type: typeChoice, Values: []string{"var", "root", "state-overlay"}, Default: "var", Rule: RuleFirst, Doc: "layout of /opt and /usr/local; state-overlay needs a target whose ostree has ostree-state-overlay@.service"},
 		{Name: "machineid-compat", Type: typeBool, Default: "true", Rule: RuleFirst, Doc: "true: an empty /etc/machine-id; false: none"},
 		{Name: "default-target", Type: typeText, Rule: RuleFirst, Legacy: "default_target", Doc: "target of default.target"},
 		{Name: "units", Type: typeTexts, Rule: RuleList, Doc: "units wanted by multi-user.target; needs machineid-compat"},
 		{Name: "readonly-executables", Type: typeBool, Default: "false", Rule: RuleFirst, Doc: "no write permission on executables"},
-		{Name: "ima", Type: typeBool, Default: "false", Rule: RuleFirst, Refused: map[string]string{"true": laterRefused}, Doc: "keep IMA signatures"},
+		{Name: "ima", Type: typeBool, Default: "false", Rule: RuleFirst, Refused: map[string]string{"true": noIMA}, Doc: "keep IMA signatures"},
 		{Name: "cliwrap", Type: typeBool, Default: "false", Rule: RuleFirst, Refused: map[string]string{"true": noWrap}, Doc: "deprecated: wrappers for rpm, dracut and others"},
 		{Name: "cliwrap-binaries", Type: typeTexts, Rule: RuleList, Refused: map[string]string{"*": noWrap}, Doc: "deprecated"},
 		{Name: "selinux", Type: typeBool, Default: "true", Rule: RuleFirst, Doc: "label the commit with the target's policy"},
-		{Name: "selinux-label-version", Type: typeNumberChoice, Values: []string{"0", "1"}, Default: "0", Rule: RuleFirst, Refused: map[string]string{"1": laterRefused}, Doc: "1 labels usr/etc as /etc"},
-		{Name: "ignore-devices", Type: typeBool, Default: "true", Rule: RuleFirst, Refused: map[string]string{"false": laterRefused}, Doc: "false makes a device node an error"},
-		{Name: "sysusers", Type: typeChoice, Values: []string{"compose-auto", "compose-forced"}, Default: "compose-auto", Rule: RuleFirst, Doc: "run systemd-sysusers while composing"},
+		{Name: "selinux-label-version", Type: typeNumberChoice, Values: []string{"0", "1"}, Default: "0", Rule: RuleFirst, Doc: "1 labels usr/etc as /etc; the dnf engine does so with either, by an alias in the policy"},
+		{Name: "ignore-devices", Type: typeBool, Default: "true", Rule: RuleFirst, Doc: "false makes a device node an error instead of leaving it out"},
+		{Name: "sysusers", Type: typeChoice, Values: []string{"compose-auto", "compose-forced"}, Default: "compose-auto", Rule: RuleFirst, Doc: "systemd-sysusers runs while composing where the tree has it; compose-forced makes a tree without it an error"},
 	}
 }
 
 func accountKeys() []Key {
 	return []Key{
 		{Name: "etc-group-members", Type: typeTexts, Rule: RuleList, Doc: "groups kept in /etc/group as well"},
-		{Name: "preserve-passwd", Type: typeBool, Default: "true", Rule: RuleFirst, Doc: "seed accounts before packages are installed"},
+		{Name: "preserve-passwd", Type: typeBool, Default: "true", Rule: RuleFirst, Doc: "accounts keep their ids: those of the files that check-passwd and check-groups name, else of the previous commit"},
 		{Name: "check-passwd", Type: typeAccounts, Default: "{type: previous}", Rule: RuleFirst, Doc: "what to compare users with: none, previous, file, data"},
 		{Name: "check-groups", Type: typeAccounts, Default: "{type: previous}", Rule: RuleFirst, Doc: "what to compare groups with"},
 		{Name: "ignore-removed-users", Type: typeTexts, Rule: RuleSet, Doc: "users that may be missing, * for all"},
@@ -172,11 +172,11 @@ func commitKeys() []Key {
 	return []Key{
 		{Name: "metadata", Type: typeData, Rule: RuleMap, Doc: "free data for other tools; top-level texts are substituted"},
 		{Name: "add-commit-metadata", Type: typeData, Rule: RuleMap, Doc: "metadata of the commit; top-level texts are substituted"},
-		{Name: "repo-metadata", Type: typeChoice, Values: []string{"inline", "detached", "disabled"}, Default: "inline", Rule: RuleFirst, Refused: map[string]string{"detached": noDetached}, Doc: "where the ids and times of the repositories go"},
-		{Name: "advisories-metadata", Type: typeChoice, Values: []string{"inline", "detached", "disabled"}, Default: "inline", Rule: RuleFirst, Refused: map[string]string{"inline": laterRefused, "detached": noDetached}, Doc: "where advisories go"},
-		{Name: "rpmdb", Type: typeChoice, Values: []string{"target", "host", "bdb", "ndb", "sqlite"}, Default: "target", Rule: RuleFirst, Doc: "backend of the rpm database; all but host mean the target's"},
-		{Name: "rpmdb-normalize", Type: typeBool, Default: "false", Rule: RuleFirst, Doc: "make the rpm database reproducible"},
-		{Name: "gpg-key", Type: typeText, Rule: RuleFirst, Legacy: "gpg_key", Refused: map[string]string{"*": noSigning}, Doc: "key id that signs the commit"},
+		{Name: "repo-metadata", Type: typeChoice, Values: []string{"inline", "detached", "disabled"}, Default: "inline", Rule: RuleFirst, Doc: "where the ids and times of the repositories go: into the commit, beside it, nowhere"},
+		{Name: "advisories-metadata", Type: typeChoice, Values: []string{"inline", "detached", "disabled"}, Default: "inline", Rule: RuleFirst, Refused: map[string]string{"detached": noAdvisories}, Doc: "where advisories go; the dnf engine records none"},
+		{Name: "rpmdb", Type: typeChoice, Values: []string{"target", "host", "bdb", "ndb", "sqlite"}, Default: "target", Rule: RuleFirst, Doc: "backend of the rpm database; the dnf engine always writes sqlite, which every rpm since 4.16 finds by itself"},
+		{Name: "rpmdb-normalize", Type: typeBool, Default: "false", Rule: RuleFirst, Doc: "make the rpm database reproducible; the dnf engine always does"},
+		{Name: "gpg-key", Type: typeText, Rule: RuleFirst, Legacy: "gpg_key", Doc: "secret key of GnuPG that signs the commit: its fingerprint, or anything that names one key"},
 	}
 }
 

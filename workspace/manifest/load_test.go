@@ -182,17 +182,17 @@ func TestMissingTreefile(t *testing.T) {
 // with its place; values that change nothing are not.
 func TestUnsupported(t *testing.T) {
 	m := load(t, map[string]string{
-		"manifest.yaml": "cliwrap: false\nima: true\nopt-usrlocal: root\ninclude: a.yaml\nselinux-label-version: 1\n",
-		"a.yaml":        "opt-usrlocal: state-overlay\ngpg-key: ABC\nignore-devices: true\nrepo-metadata: disabled\n",
+		"manifest.yaml": "cliwrap: false\nima: true\nboot-location: modules\ninclude: a.yaml\nadvisories-metadata: detached\n",
+		"a.yaml":        "boot-location: kernel-install\ncliwrap-binaries: [rpm]\nignore-devices: true\nrepo-metadata: disabled\n",
 	})
 	var got []string
 	for _, d := range m.Unsupported(EngineDNF) {
 		got = append(got, d.Code+" "+d.Origin.String()+" "+strings.SplitN(d.Message, " cannot", 2)[0])
 	}
 	want := []string{
-		"TF036 a.yaml:2:1 gpg-key",
+		"TF036 a.yaml:2:1 cliwrap-binaries",
 		"TF036 manifest.yaml:2:1 ima: true",
-		"TF036 manifest.yaml:5:1 selinux-label-version: 1",
+		"TF036 manifest.yaml:5:1 advisories-metadata: detached",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
