@@ -84,13 +84,15 @@ def open_base(req):
 
 
 def select_repos(base, req):
-    wanted = set(req["repos"]) | set(req["lockfile_repos"])
+    wanted, locked = set(req["repos"]), set(req["lockfile_repos"])
     known = [{"id": r.id, "file": r.repofile, "enabled": bool(r.enabled)} for r in base.repos.values()]
     for repo in base.repos.values():
         if wanted:
             repo.disable()
-        if repo.id in wanted:
+        if repo.id in wanted | locked:
             repo.enable()
+    for name in sorted(locked - set(base.repos)):
+        emit("log", text="lockfile-repos has %s, which no .repo file defines: locked packages come from the other repositories" % name)
     unknown = sorted(wanted - set(base.repos))
     if unknown or not any(base.repos.iter_enabled()):
         raise Refused("repos", unknown=unknown, known=sorted(known, key=lambda r: r["id"]))

@@ -32,12 +32,14 @@ func (i Item) place() string {
 
 // ResolveRequest is all that the choice of packages depends on, apart from the repositories' content.
 type ResolveRequest struct {
-	Arch          string // basearch: x86_64, aarch64
-	ReleaseVer    string // empty: an error if a repository uses it
-	Vars          map[string]string
-	RepoDirs      []string // absolute directories with .repo files
-	Repos         []string // ids to use; empty: those with enabled=1
-	LockfileRepos []string // ids that are used only for exactly locked packages; ignored without a Lock
+	Arch       string // basearch: x86_64, aarch64
+	ReleaseVer string // empty: an error if a repository uses it
+	Vars       map[string]string
+	RepoDirs   []string // absolute directories with .repo files
+	Repos      []string // ids to use; empty: those with enabled=1
+	// LockfileRepos are ids of repositories that are used too, but only for exactly locked packages. They
+	// are ignored without a Lock; one that there is not is only a warning.
+	LockfileRepos []string
 	Install       []Item
 	Exclude       []Item // exact names
 	Lock          rpmmd.Lockfile

@@ -199,8 +199,15 @@ func TestLockfileRepos(t *testing.T) {
 		t.Errorf("without a lock: %s", diff)
 	}
 	r.Lock = rpmmd.Lockfile{Packages: map[string]rpmmd.Locked{"lib": {EVRA: "9-1.noarch"}}}
-	if diff := cmp.Diff([]string{"app-1-1 base", "lib-9-1 pool"}, resolved(t, r)); diff != "" {
-		t.Error(diff)
+	for _, tt := range []struct{ repos, locked []string }{
+		{[]string{"base"}, []string{"pool"}},
+		{nil, []string{"pool"}},            // the others are those that are enabled, as without a lock
+		{nil, []string{"pool", "no-such"}}, // as release branches of NestOS have it
+	} {
+		r.Repos, r.LockfileRepos = tt.repos, tt.locked
+		if diff := cmp.Diff([]string{"app-1-1 base", "lib-9-1 pool"}, resolved(t, r)); diff != "" {
+			t.Errorf("%v: %s", tt, diff)
+		}
 	}
 }
 
