@@ -203,6 +203,8 @@ const (
 	CodeName        = "TF039" // no usable rojig.name
 	CodePackages    = "TF040" // no packages
 	CodeLayerLegacy = "TF042" // overlay.d is used whole, as releases of NestOS need it
+	CodeKey         = "TF043" // gpg-key: a key that cannot sign here
+	CodeContainer   = "TF044" // an image is asked for of a container
 )
 
 func overlayDirs(dir string) ([]string, error) {

@@ -18,9 +18,6 @@ import (
 	"github.com/nestos/nosa/workspace/proc"
 )
 
-// CodeKey is the diagnostic of a gpg-key that cannot sign here.
-const CodeKey = "TF043"
-
 // CheckKey finds the key that signs the commit and has it sign something, so that a build does not
 // end without its signature.
 type CheckKey struct {

@@ -49,6 +49,3 @@ func isContainer(dir string) bool {
 	data, err := os.ReadFile(filepath.Join(dir, workspace.FlatManifestFile))
 	return err == nil && json.Unmarshal(data, &m) == nil && m.Container
 }
-
-// CodeContainer is the diagnostic of an image that is asked for of a container.
-const CodeContainer = "TF044"
