@@ -13,6 +13,7 @@ import (
 	"github.com/nestos/nosa/workspace"
 	"github.com/nestos/nosa/workspace/doc"
 	"github.com/nestos/nosa/workspace/event"
+	"github.com/nestos/nosa/workspace/lint"
 	"github.com/nestos/nosa/workspace/manifest"
 	"github.com/nestos/nosa/workspace/rpmmd"
 )
@@ -104,6 +105,10 @@ func Review(ctx context.Context, f ConfigFiles, o ReviewOptions) (*Config, doc.D
 	}
 	found = append(found, more...)
 	found = append(found, c.readLocks(f)...)
+	found = append(found, lint.Check(ctx, lint.Config{
+		Dir: f.Dir, Root: f.Root, Manifest: c.Manifest, RepoDirs: f.RepoDirs, Overlays: c.overlayDirs(),
+		Image: f.Image, Platforms: f.Platforms,
+	})...)
 	if !found.HasErrors() {
 		if err := c.readOverlays(); err != nil {
 			return nil, nil, err
@@ -172,6 +177,14 @@ func (c *Config) findOverlays(f ConfigFiles) (doc.Diagnostics, error) {
 		c.Overlays = append(c.Overlays, Overlay{Name: overridesLayerName, Dir: f.Overrides, Override: true})
 	}
 	return found, nil
+}
+
+func (c *Config) overlayDirs() []string {
+	dirs := make([]string, len(c.Overlays))
+	for i, o := range c.Overlays {
+		dirs[i] = o.Dir
+	}
+	return dirs
 }
 
 // readOverlays lists what is in the overlays.
