@@ -235,10 +235,17 @@ func compare(c Condition, text string) bool {
 	return left >= right
 }
 
+// maxKnown is how many variables a report lists and looks for slips among.
+const maxKnown = 200
+
 // undefined reports a variable that no one has defined so far.
 func (l *loader) undefined(at Origin, code, name, hint string) doc.Diagnostic {
-	known := slices.Sorted(maps.Keys(l.variables))
 	d := at.Errorf(code, "the variable %s is not defined", name)
+	if l.Enough(doc.Error) {
+		return d
+	}
+	known := slices.Sorted(maps.Keys(l.variables))
+	known = known[:min(len(known), maxKnown)]
 	d.Hint = "known here: " + strings.Join(known, ", ")
 	if near := doc.Nearest(name, known); near != "" {
 		d.Hint = "did you mean " + near + "? " + d.Hint

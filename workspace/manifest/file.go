@@ -3,7 +3,6 @@ package manifest
 import (
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -48,7 +47,8 @@ func (f *file) checkRoot(root *doc.Node) bool {
 
 // read decodes all keys.
 func (f *file) read(root *doc.Node) {
-	for _, e := range root.Entries {
+	last := lastOf(root.Entries)
+	for i, e := range root.Entries {
 		name := e.Key.Text
 		_, known := f.byName[name]
 		arch, isArch := archSuffix(name)
@@ -58,18 +58,18 @@ func (f *file) read(root *doc.Node) {
 		}
 		if e.First != nil {
 			f.Report(doc.Duplicate(e))
-			if isArch {
-				f.archPackages(e, arch)
-			}
-			continue
 		}
 		switch {
-		case isArch:
+		case isArch && i == last[name]: // the last one of a key that stands twice wins
 			f.archPackages(e, arch)
+		case isArch, e.First != nil:
 		case f.inline && f.lostInline(e):
 		case !e.Value.IsNull():
 			f.entry(f.byName[name], e)
 		}
+	}
+	if v := f.layer.values["packages"]; v != nil {
+		v.list = sortedSet(v.list)
 	}
 }
 
@@ -137,22 +137,18 @@ func (f *file) archPackages(e doc.Entry, arch string) {
 	if arch != f.opts.Arch {
 		return
 	}
-	if e.First != nil { // the last one of a key that stands twice wins
-		if v := f.layer.values["packages"]; v != nil {
-			v.list = slices.DeleteFunc(v.list, func(i Item) bool { return i.Line >= e.First.Line && i.Line < e.Key.Line })
-		}
-	}
 	f.addPackages(e.Key, requests)
 }
 
-// addPackages adds to the sorted set of packages, into which several keys flow.
+// addPackages adds to the packages, into which several keys flow. Read makes
+// them a sorted set.
 func (f *file) addPackages(key *doc.Node, requests []Item) {
 	v := f.layer.values["packages"]
 	if v == nil {
 		v = &value{key: key.Origin, at: key.Origin}
 		f.layer.values["packages"] = v
 	}
-	v.list = sortedSet(append(v.list, requests...))
+	v.list = append(v.list, requests...)
 }
 
 // lostInline reports keys that have no effect in an inline body.
@@ -278,18 +274,13 @@ func (f *file) foldVariables() {
 // findFinalize looks for executables in finalize.d beside the treefile.
 func (f *file) findFinalize() {
 	dir := filepath.Join(filepath.Dir(f.path), "finalize.d")
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return
+	found, known := f.loader.finalize[dir]
+	if !known {
+		found = f.executables(dir)
+		f.loader.finalize[dir] = found
 	}
-	for _, e := range entries {
-		info, err := e.Info()
-		if err != nil || !info.Mode().IsRegular() || info.Mode()&0o100 == 0 {
-			continue
-		}
-		path := filepath.Join(dir, e.Name())
-		f.addFile(path)
-		f.layer.finalize[e.Name()] = File{Item: Item{Text: e.Name(), Origin: Origin{File: f.name(path)}}, Path: path}
+	for _, file := range found {
+		f.layer.finalize[file.Text] = file
 	}
 }
 

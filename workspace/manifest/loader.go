@@ -22,11 +22,14 @@ type loader struct {
 	keys      []Key
 	byName    map[string]Key // by name and by legacy spelling
 	files     []string
+	isFile    map[string]bool // of files
 	seen      []seenFile
+	used      budget
 	variables map[string]variable
 	written   []written           // every key where it stands
 	implied   map[string][]*value // by key: what container and edition set
 	same      map[[2]string]bool  // of pairs of files: is their content the same
+	finalize  map[string][]File   // by directory: the executables of its finalize.d
 }
 
 // seenFile is a treefile that was opened, for telling when it comes again.
@@ -44,7 +47,10 @@ type variable struct {
 }
 
 func newLoader(top string, opts Options) *loader {
-	l := &loader{opts: opts, top: top, keys: KeyTable(), byName: map[string]Key{}, implied: map[string][]*value{}, same: map[[2]string]bool{}}
+	l := &loader{
+		opts: opts, top: top, keys: KeyTable(), byName: map[string]Key{}, isFile: map[string]bool{},
+		implied: map[string][]*value{}, same: map[[2]string]bool{}, finalize: map[string][]File{},
+	}
 	for _, key := range l.keys {
 		l.byName[key.Name] = key
 		if key.Legacy != "" {
@@ -69,7 +75,8 @@ func (l *loader) name(path string) string {
 }
 
 func (l *loader) addFile(path string) {
-	if !slices.Contains(l.files, path) {
+	if !l.isFile[path] {
+		l.isFile[path] = true
 		l.files = append(l.files, path)
 	}
 }
@@ -86,6 +93,9 @@ func (l *loader) load(path string, from Origin, depth int) *layer {
 	if from.File == "" {
 		at = Origin{File: src.Name}
 	}
+	if l.used.over {
+		return nil
+	}
 	if depth > maxDepth {
 		l.Report(at.Errorf(codeDepth, "includes are nested deeper than %d levels", maxDepth))
 		return nil
@@ -99,7 +109,7 @@ func (l *loader) load(path string, from Origin, depth int) *layer {
 	}
 	root, ds := doc.Read(path, src)
 	l.Diagnostics = append(l.Diagnostics, ds...)
-	if ds.HasErrors() {
+	if ds.HasErrors() || !l.affordsValues(at, values(root)) {
 		return nil
 	}
 	f := &file{loader: l, path: path, src: src, layer: newLayer(), yaml: doc.IsYAML(src.Name), depth: depth}
@@ -133,9 +143,31 @@ func (l *loader) open(path string, at Origin, src doc.Source) bool {
 			WithHint("this is no loop, but a file may take part only once; include it in one place, further up"))
 		return false
 	}
+	if !l.affords(at, src.Name, info) {
+		return false
+	}
 	l.seen = append(l.seen, seenFile{info: info, chain: src.Chain, name: src.Name})
 	l.addFile(path)
 	return true
+}
+
+// executables lists those of a finalize.d.
+func (l *loader) executables(dir string) []File {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	var found []File
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil || !info.Mode().IsRegular() || info.Mode()&0o100 == 0 {
+			continue
+		}
+		path := filepath.Join(dir, e.Name())
+		l.addFile(path)
+		found = append(found, File{Item: Item{Text: e.Name(), Origin: Origin{File: l.name(path)}}, Path: path})
+	}
+	return found
 }
 
 // chainFiles returns the files that led to at, its own included.

@@ -40,7 +40,11 @@ func (f *file) requests(n *doc.Node, key string) []Item {
 		case !node.Is(doc.String):
 			f.Report(node.Warnf(codeCoerced, "%s item: %s is taken as text", key, node.Describe()).WithHint("put it in quotes"))
 		}
-		list = append(list, f.split(node, key)...)
+		requests := f.split(node, key)
+		if !f.affordsValues(node.Origin, len(requests)) {
+			break
+		}
+		list = append(list, requests...)
 	}
 	return list
 }

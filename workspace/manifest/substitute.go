@@ -25,6 +25,9 @@ func (l *loader) substitute(text string, at Origin, key string) string {
 			return b.String()
 		}
 		if v, known := l.variables[name]; known {
+			if !l.affordsText(at, len(v.text)) {
+				return b.String()
+			}
 			b.WriteString(v.text)
 		} else {
 			l.Report(l.undefined(at, codeSubstitution, name,
