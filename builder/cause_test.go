@@ -132,6 +132,7 @@ func TestAdviceOfKinds(t *testing.T) {
 		{&compose.ConflictError{}, "take one of them out"},
 		{&compose.UnknownRepoError{}, "repos: takes"},
 		{&compose.RepoError{}, "check the address"},
+		{&compose.RepoError{Problems: []compose.RepoProblem{{ID: "a"}, {ID: "b", Unset: []string{"releasever"}}}}, "set releasever:"},
 		{&compose.FetchError{Err: os.ErrDeadlineExceeded}, "nosa fetch again"},
 		{&compose.ChecksumError{}, "nosa fetch again"},
 		{&compose.SignatureError{}, "gpgkey"},

@@ -56,11 +56,18 @@ func is[E error](err error) bool {
 	return ok
 }
 
+// isUnset is of repositories that need a variable without a value.
+func isUnset(err error) bool {
+	repos, ok := errors.AsType[*compose.RepoError](err)
+	return ok && repos.Unset()
+}
+
 func kindAdvice() []kind {
 	return []kind{
 		{is[*compose.NotFoundError], "correct the name, or add a repository that has the package to repos:"},
 		{is[*compose.ConflictError], "take one of them out of packages:, or lift the exclude or the lock"},
 		{is[*compose.UnknownRepoError], "repos: takes the ids of the .repo files in src/config and src/yumrepos"},
+		{isUnset, "set releasever:, or for other variables repovars:, in the manifest"},
 		{is[*compose.RepoError], "check the address in the .repo file and the network, then nosa fetch again"},
 		{is[*compose.FetchError], "nosa fetch again: it goes on with what is still missing"},
 		{is[*compose.ChecksumError], "nosa fetch again; if it stays, the mirror is broken: take another baseurl"},

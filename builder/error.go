@@ -22,12 +22,16 @@ func (e *HintError) Unwrap() error { return e.Err }
 func hint(err error, text string) error { return &HintError{err, text} }
 
 // IsConfigError says if an error is of the configuration, so that only an edit
-// of it helps: packages that cannot be had, a layer in another's way.
+// of it helps: packages that cannot be had, a variable without a value, a layer
+// in another's way.
 func IsConfigError(err error) bool {
 	var notFound *compose.NotFoundError
 	var conflict *compose.ConflictError
 	var repo *compose.UnknownRepoError
 	var layers tree.Conflicts
 	var image *NoImageError
+	if repos, ok := errors.AsType[*compose.RepoError](err); ok {
+		return repos.Unset()
+	}
 	return errors.As(err, &image) || errors.As(err, &notFound) || errors.As(err, &conflict) || errors.As(err, &repo) || errors.As(err, &layers)
 }

@@ -214,6 +214,12 @@ func (e *RepoError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// Unset reports whether one of the repositories needs a variable that has no value: the manifest is to
+// give it one.
+func (e *RepoError) Unset() bool {
+	return slices.ContainsFunc(e.Problems, func(p RepoProblem) bool { return len(p.Unset) > 0 })
+}
+
 // KnownRepo is a repository that a .repo file defines.
 type KnownRepo struct {
 	ID      string `json:"id"`

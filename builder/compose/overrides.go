@@ -48,7 +48,7 @@ func ReadOverrides(ctx context.Context, dir, repo string, report *event.Reporter
 	if err != nil {
 		return nil, fmt.Errorf("reading overrides: %w", err)
 	}
-	return &Overrides{URL: fileURL(repo), Packages: newest(packages)}, nil
+	return &Overrides{URL: FileURL(repo), Packages: newest(packages)}, nil
 }
 
 func isBinaryRPM(name string) bool {
@@ -59,11 +59,12 @@ func isBinaryRPM(name string) bool {
 func createrepoArgs(dir, repo string) []string {
 	return []string{
 		"createrepo_c", "--quiet", "--no-database", "--checksum", "sha256", "--excludes", "*.src.rpm", "--excludes", "*/*",
-		"--baseurl", fileURL(dir) + "/", "--outputdir", repo, dir,
+		"--baseurl", FileURL(dir) + "/", "--outputdir", repo, dir,
 	}
 }
 
-func fileURL(path string) string {
+// FileURL is the URL of an absolute path, as that of Overrides is.
+func FileURL(path string) string {
 	u := url.URL{Scheme: "file", Path: filepath.ToSlash(path)}
 	return u.String()
 }

@@ -39,6 +39,7 @@ type UnknownExclude struct {
 
 // Why is why a package is chosen or, with an empty Package, what there is of it.
 type Why struct {
+	Fetched       bool // the packages are those of QueryRequest.Set
 	Package       WhyPackage
 	Chain         []Link // from a request; the way with the fewest weak links, of these the shortest
 	Requests      []Item // that the package satisfies
@@ -158,6 +159,7 @@ type wireAnswer struct {
 }
 
 type wireWhy struct {
+	Fetched bool
 	Package *struct {
 		rpmmd.NEVRA
 		Repo          string `json:"repo"`
@@ -204,7 +206,8 @@ func (r QueryRequest) answer(m message) (Answer, error) {
 
 func (r QueryRequest) why(w wireWhy) *Why {
 	why := &Why{
-		Chain: r.links(w.Links), RequiredBy: r.links(w.NeededBy), RequiredCount: w.NeededByCount,
+		Fetched: w.Fetched,
+		Chain:   r.links(w.Links), RequiredBy: r.links(w.NeededBy), RequiredCount: w.NeededByCount,
 		Needs: r.links(w.Needs), NeedsCount: w.NeedsCount, Others: w.Others,
 		Available: w.Available, AvailableCount: w.AvailableCount, Versions: w.Versions, WantedBy: r.links(w.Weakly),
 		Unused: w.Unused, Near: w.Near,

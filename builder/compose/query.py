@@ -18,15 +18,15 @@ def check(base, req, filters):
 
 
 def chosen(base, req, marks):
-    """The packages of the set: those that were fetched, if the metadata still has them all, else those
-    that the solver takes."""
+    """The packages of the set, and whether they are those that were fetched: the metadata may have
+    changed since; then, and when nothing was, they are those that the solver takes."""
     wanted = {(p["package"], p["repo"]) for p in req["set"] or ()}
     query = everything_in(base).filterm(name=sorted({p["name"] for p in req["set"] or ()}))
     found = [p for p in query if (str(p), p.reponame) in wanted]
     if found and len(found) == len(wanted):
-        return found
+        return found, True
     goal, solved = solve(base, req, marks)
-    return goal.list_installs() if solved else None
+    return goal.list_installs() if solved else None, False
 
 
 def facts(pkg):
@@ -61,14 +61,13 @@ def outside(base, req, filters, graph):
 def why(base, req, filters):
     """Why a package is in the set, or what there is of it."""
     marks, missing = mark(base, req["install"], filters)
-    packages = None if missing and not req["set"] else chosen(base, req, marks)
+    packages, fetched = (None, False) if missing else chosen(base, req, marks)
     if packages is None:
         return check(base, req, filters)
     graph = Graph(base, packages, req["weak"])
     found = sorted(find(base, graph.query, req["package"]))
-    if found:
-        return {"why": inside(graph, graph.starts(marks), found)}
-    return {"why": outside(base, req, filters, graph)}
+    said = inside(graph, graph.starts(marks), found) if found else outside(base, req, filters, graph)
+    return {"why": {**said, "fetched": fetched}}
 
 
 def query(req):
