@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/nestos/nosa/builder"
 	"github.com/nestos/nosa/workspace/doc"
 	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/manifest"
@@ -84,22 +83,27 @@ func (a *app) loadManifest(o manifestOptions) (aConfig, *manifest.Manifest, erro
 	if !found.HasErrors() {
 		return c, m, nil
 	}
-	var list []located
-	for _, d := range found {
-		if d.Severity == doc.Error {
-			list = append(list, located{d, c.files.Root})
-		}
-	}
+	return c, m, a.refuse(slices.DeleteFunc(found, func(d doc.Diagnostic) bool { return d.Severity != doc.Error }), c)
+}
+
+// refuse prints what is wrong with a config where errors go, and ends the command.
+func (a *app) refuse(found doc.Diagnostics, c aConfig) error {
 	told := *a
 	told.stdout = a.stderr
 	format := "text"
 	if a.flags.output == "json" {
 		format, told.stdout = "json", a.stdout
 	}
-	if err := told.printFindings(format, list, len(m.Files)); err != nil {
-		return c, m, err
+	files := map[string]bool{}
+	var list []located
+	for _, d := range found {
+		files[d.File] = true
+		list = append(list, located{d, c.files.Root})
 	}
-	return c, m, toldAlready{code: exitConfig}
+	if err := told.printFindings(format, list, len(files)); err != nil {
+		return err
+	}
+	return toldAlready{code: exitConfig}
 }
 
 func newManifestExplain(a *app) *cobra.Command {
@@ -263,9 +267,4 @@ them by. With the YAML language server: nosa manifest schema >treefile.json, and
 			return err
 		},
 	}
-}
-
-func (a *app) explainPackage(ctx context.Context, o manifestOptions, name string) error {
-	_, _, _ = ctx, o, builder.Review
-	return fmt.Errorf("%s is no key of a manifest", name)
 }

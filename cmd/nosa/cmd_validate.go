@@ -182,7 +182,8 @@ func (c aConfig) review(ctx context.Context) (*builder.Config, doc.Diagnostics, 
 	if err != nil || c.env == nil || found.HasErrors() {
 		return config, found, err
 	}
-	return config, found, nil
+	packages, _, err := builder.ReviewPackages(ctx, c.env, config)
+	return config, append(found, packages...).Sorted(), err
 }
 
 // toldAlready ends a command whose answer has said what is wrong.
