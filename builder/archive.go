@@ -161,5 +161,5 @@ func (h *HaveCommit) unpack(ctx context.Context, env *Env, r *event.Reporter, ar
 	if commit != h.Commit {
 		return fmt.Errorf("the archive of build %s holds commit %s, want %s", h.Build, commit, h.Commit)
 	}
-	return repo.SetRef(ctx, h.Build, commit)
+	return repo.SetRef(h.Build, commit)
 }

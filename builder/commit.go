@@ -47,7 +47,7 @@ func (o *CommitTree) Run(ctx context.Context, env *Env, r *event.Reporter) error
 		if ref == "" {
 			continue
 		}
-		if err := repo.SetRef(ctx, ref, b.commit.Checksum); err != nil {
+		if err := repo.SetRef(ref, b.commit.Checksum); err != nil {
 			return err
 		}
 	}

@@ -154,5 +154,5 @@ func ExportRepo(ctx context.Context, env *Env, meta workspace.Meta, dir string) 
 	if ref == "" {
 		ref = meta.BuildID
 	}
-	return ref, to.SetRef(ctx, ref, meta.Commit)
+	return ref, to.SetRef(ref, meta.Commit)
 }

@@ -37,7 +37,7 @@ func (o *CommitOverlays) Run(ctx context.Context, env *Env, r *event.Reporter) e
 		if err != nil {
 			return err
 		}
-		if err := repo.SetRef(ctx, layer.Name, c.Checksum); err != nil {
+		if err := repo.SetRef(layer.Name, c.Checksum); err != nil {
 			return err
 		}
 		if err := removeTree(dir); err != nil {

@@ -61,7 +61,7 @@ func prunable(t *testing.T) (*Env, *[]event.Event) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := repo.SetRef(t.Context(), ref, c.Checksum); err != nil {
+		if err := repo.SetRef(ref, c.Checksum); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.HasPrefix(ref, "1.") {

@@ -130,7 +130,7 @@ func (r Repo) commit(ctx context.Context, req CommitRequest) (Committed, error) 
 		}
 	}
 	if req.Branch != "" {
-		err = r.SetRef(ctx, req.Branch, c.Checksum)
+		err = r.SetRef(req.Branch, c.Checksum)
 	}
 	return c, err
 }
@@ -217,20 +217,20 @@ func sortedMeta(entries []any, list []Meta) ([]any, error) {
 	return entries, nil
 }
 
-// writeObject writes a metadata object.
+// writeObject writes a metadata object, or a ref.
 func (r Repo) writeObject(name string, raw []byte) (err error) {
 	dst := filepath.Join(r.Path, name)
 	if err := os.MkdirAll(filepath.Dir(dst), 0o755); err != nil {
-		return fmt.Errorf("writing object: %w", err)
+		return fmt.Errorf("writing to a repository: %w", err)
 	}
 	tmp, err := os.CreateTemp(filepath.Join(r.Path, "tmp"), "object-")
 	if err != nil {
-		return fmt.Errorf("writing object: %w", err)
+		return fmt.Errorf("writing to a repository: %w", err)
 	}
 	defer func() {
 		if err != nil {
 			_ = os.Remove(tmp.Name())
-			err = fmt.Errorf("writing object %s: %w", name, err)
+			err = fmt.Errorf("writing %s of a repository: %w", name, err)
 		}
 	}()
 	_, writeErr := tmp.Write(raw)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,7 +38,6 @@ func TestArgs(t *testing.T) {
 		}), "ostree commit --repo=/r --orphan --no-bindings --table-output --timestamp=@0 --subject=S --body=B --parent=p" +
 			" --link-checkout-speedup --selinux-policy=/t --tree=ref=base --tree=ref=overlay/05 --tree=dir=/u"},
 		{"resolve", resolveArgs("a/b"), "ostree rev-parse --repo=/r -- a/b"},
-		{"set ref", setRefArgs("r:a/b", "sum"), "ostree refs --repo=/r --force --create=r:a/b sum"},
 		{"prune", pruneArgs(2), "ostree prune --repo=/r --refs-only --depth=2"},
 		{"pull", pullLocalArgs("/x", "", []string{"a", "b"}), "ostree pull-local --repo=/r --disable-verify-bindings /x a b"},
 		{
@@ -304,10 +304,10 @@ func TestRefs(t *testing.T) {
 	dir := writeTree(t, []file{{path: "x", content: "1"}})
 	one := mustCommit(t, r, CommitRequest{Branch: "a/b", Trees: []Source{{Dir: dir}}})
 	two := mustCommit(t, r, CommitRequest{Branch: "a/bc", Trees: []Source{{Dir: dir}}, Time: time.Unix(1, 0)})
-	if err := r.SetRef(ctx, "remote:os/x", two); err != nil {
+	if err := r.SetRef("remote:os/x", two); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.SetRef(ctx, "a/b", two); err != nil {
+	if err := r.SetRef("a/b", two); err != nil {
 		t.Fatal(err)
 	}
 	refs := func() map[string]string {
@@ -323,7 +323,23 @@ func TestRefs(t *testing.T) {
 	if sum, err := r.Resolve(ctx, "remote:os/x"); err != nil || sum != two {
 		t.Errorf("resolved to %s (%v), want %s", sum, err, two)
 	}
-	for _, ref := range []string{"a/b", "remote:os/x", "not/there"} {
+	digit := one[:1] // to ostree refs the beginning of a checksum
+	if err := r.SetRef(digit, one); err != nil {
+		t.Fatal(err)
+	}
+	list := slices.Sorted(strings.SplitSeq(strings.TrimSpace(ostree(t, "refs", "--repo="+r.Path)), "\n"))
+	if diff := cmp.Diff(slices.Sorted(slices.Values([]string{"a/b", "a/bc", digit, "remote:os/x"})), list); diff != "" {
+		t.Error(diff)
+	}
+	for _, ref := range []string{"", "a//b", "a/../b", "a b", "a:b:c", "a/b/"} {
+		if err := r.SetRef(ref, one); err == nil {
+			t.Errorf("ref %q was accepted", ref)
+		}
+	}
+	if err := r.SetRef("new", strings.Repeat("0", 64)); err == nil {
+		t.Error("a ref to no commit was accepted")
+	}
+	for _, ref := range []string{digit, "a/b", "remote:os/x", "not/there"} {
 		if err := r.DeleteRef(ref); err != nil {
 			t.Error(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -46,27 +47,44 @@ func (r Repo) Refs() (map[string]string, error) {
 	return refs, nil
 }
 
-// SetRef makes ref, which may be REMOTE:REF, point to a commit.
-func (r Repo) SetRef(ctx context.Context, ref, commit string) error {
-	if have, err := os.ReadFile(filepath.Join(r.Path, "refs/heads", ref)); err == nil && strings.TrimSpace(string(have)) == commit {
-		return nil // nothing to start a program for
+// SetRef makes ref, which may be REMOTE:REF, point to a commit. It does not ask ostree, which takes a
+// ref of a few hexadecimal digits, such as 7 or 22, for the beginning of a checksum.
+func (r Repo) SetRef(ref, commit string) error {
+	name, err := refFile(ref)
+	if err != nil {
+		return err
 	}
-	return r.run(ctx, setRefArgs(ref, commit))
+	if have, err := os.ReadFile(filepath.Join(r.Path, name)); err == nil && strings.TrimSpace(string(have)) == commit {
+		return nil
+	}
+	if _, err := r.readObject(commit, extCommit); err != nil {
+		return fmt.Errorf("setting ref %s: %w", ref, err)
+	}
+	return r.writeObject(name, []byte(commit+"\n"))
 }
 
-func setRefArgs(ref, commit string) []string {
-	return []string{"refs", "--force", "--create=" + ref, commit}
+// refFile gives where a repository has a ref, by libostree's rules for their names
+// (OSTREE_REF_REGEXP in ostree-core-private.h).
+func refFile(ref string) (string, error) {
+	dir, name := "refs/heads", ref
+	if remote, rest, ok := strings.Cut(ref, ":"); ok {
+		dir, name = filepath.Join("refs/remotes", remote), rest
+	}
+	fragment := regexp.MustCompile(`^[-._a-zA-Z0-9]+$`)
+	for part := range strings.SplitSeq(strings.TrimPrefix(dir, "refs/")+"/"+name, "/") {
+		if !fragment.MatchString(part) || part == "." || part == ".." {
+			return "", fmt.Errorf("%q is no ref: want letters, digits and ._- between slashes", ref)
+		}
+	}
+	return filepath.Join(dir, name), nil
 }
 
 // DeleteRef removes a ref and nothing else, unlike `ostree refs --delete`, which takes a prefix.
 // One that does not exist is no error.
 func (r Repo) DeleteRef(ref string) error {
-	name := filepath.Join("refs/heads", ref)
-	if remote, ref, ok := strings.Cut(ref, ":"); ok {
-		name = filepath.Join("refs/remotes", remote, ref)
-	}
-	if !filepath.IsLocal(ref) {
-		return fmt.Errorf("%q is no ref", ref)
+	name, err := refFile(ref)
+	if err != nil {
+		return err
 	}
 	if err := os.Remove(filepath.Join(r.Path, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("deleting ref %s: %w", ref, err)

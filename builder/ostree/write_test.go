@@ -82,7 +82,7 @@ func TestWriteIsCommit(t *testing.T) {
 			if got.Checksum != want {
 				t.Errorf("seed %d, %+v: commit %s, ostree's is %s", seed, kind, got.Checksum, want)
 			}
-			if err := ours.SetRef(t.Context(), "x", got.Checksum); err != nil {
+			if err := ours.SetRef("x", got.Checksum); err != nil {
 				t.Fatal(err)
 			}
 			if err := ours.Fsck(t.Context()); err != nil {
