@@ -291,7 +291,7 @@ func fedora35(t *testing.T, set skeletonSet) {
 	n.run(0, "build", "--version", "35.2", "--force", "ostree")
 	second := n.commit(t)
 	for _, name := range []string{"shadow", "gshadow"} {
-		first, again := names(c.read("/usr/etc/"+name)), names(second.read("/usr/etc/"+name))
+		first, again := accountNames(c.read("/usr/etc/"+name)), accountNames(second.read("/usr/etc/"+name))
 		if diff := cmp.Diff(first, again); diff != "" {
 			t.Errorf("%s of a second build (-first +second):\n%s", name, diff)
 		}
@@ -302,8 +302,8 @@ func fedora35(t *testing.T, set skeletonSet) {
 	}
 }
 
-// names are the first fields.
-func names(text string) []string {
+// accountNames are the first fields.
+func accountNames(text string) []string {
 	var out []string
 	for line := range strings.FieldsSeq(text) {
 		name, _, _ := strings.Cut(line, ":")
