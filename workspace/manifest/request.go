@@ -62,13 +62,34 @@ func (f *file) split(n *doc.Node, key string) []Item {
 		f.Report(n.Errorf(codeRequest, "%v", err).WithHint("single quotes keep a version test together: \"'podman >= 4.1'\""))
 		return nil
 	}
-	if slices.ContainsFunc(texts, func(t string) bool { return slices.Contains([]string{"=", "==", "<", ">", "<=", ">="}, t) }) {
+	if quoted := quoteTests(texts); quoted != "" {
 		f.Report(n.Warnf(codeRequest, "this asks for the packages %s", strings.Join(texts, " and ")).
-			WithHint("a version test needs single quotes inside the item: \"'" + n.Text + "'\"").WithFix("\"'" + n.Text + "'\""))
+			WithHint("a version test needs single quotes inside the item: "+quoted).WithFix(quoted))
 	}
 	list := make([]Item, 0, len(texts))
 	for _, text := range texts {
 		list = append(list, Item{Text: text, Origin: n.Origin})
 	}
 	return list
+}
+
+// quoteTests writes requests with each NAME OP VERSION among them in single
+// quotes, as an item of YAML; "" when there is none.
+func quoteTests(texts []string) string {
+	operators := []string{"=", "==", "<", ">", "<=", ">="}
+	var parts []string
+	found := false
+	for i := 0; i < len(texts); i++ {
+		if i+2 < len(texts) && slices.Contains(operators, texts[i+1]) {
+			parts = append(parts, "'"+strings.Join(texts[i:i+3], " ")+"'")
+			found, i = true, i+2
+			continue
+		}
+		found = found || slices.Contains(operators, texts[i])
+		parts = append(parts, texts[i])
+	}
+	if !found {
+		return ""
+	}
+	return `"` + strings.Join(parts, " ") + `"`
 }

@@ -56,3 +56,14 @@ func FuzzPackages(f *testing.F) {
 		}
 	})
 }
+
+func TestQuoteTests(t *testing.T) {
+	for in, want := range map[string]string{
+		"podman >= 4.1": `"'podman >= 4.1'"`, "bash podman >= 4.1 vim": `"bash 'podman >= 4.1' vim"`, "bash vim": "", "a = 1 b < 2": `"'a = 1' 'b < 2'"`,
+		">= 4": `">= 4"`,
+	} {
+		if got := quoteTests(strings.Fields(in)); got != want {
+			t.Errorf("%s: got %s, want %s", in, got, want)
+		}
+	}
+}
