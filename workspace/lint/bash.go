@@ -136,12 +136,20 @@ func (s script) syntax(said []string) doc.Diagnostics {
 			break
 		}
 		message := strings.TrimPrefix(m[2], "syntax error: ")
-		found = append(found, s.at(line, s.tokenOffset(line, message)).Errorf(CodeSyntax, "%sbash does not understand this: %s", s.where(line), message).
-			WithHint(syntaxHint(message)))
+		d := s.at(line, s.tokenOffset(line, message)).Errorf(CodeSyntax, "%sbash does not understand this: %s", s.where(line), message).
+			WithHint(syntaxHint(message))
+		if slices.ContainsFunc(s.lines[:line-1], leaves.MatchString) {
+			d.Severity = doc.Warning
+			d.Why = "it may never come so far: there is an exit above"
+		}
+		found = append(found, d)
 		break
 	}
 	return found
 }
+
+// leaves is a line behind which a script may carry anything.
+var leaves = regexp.MustCompile(`^exit( 0| \$\?)?$`)
 
 func syntaxHint(message string) string {
 	switch {

@@ -32,7 +32,8 @@ func opened(line string, number int) []hereDoc {
 		return nil
 	}
 	var list []hereDoc
-	for _, m := range hereDocStart.FindAllStringSubmatch(line, -1) {
+	const most = 8
+	for _, m := range hereDocStart.FindAllStringSubmatch(line, most) {
 		list = append(list, hereDoc{word: m[2] + m[3] + m[4], tabs: m[1] == "-", line: number})
 	}
 	return list

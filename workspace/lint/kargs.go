@@ -260,7 +260,7 @@ func (a karg) text() string {
 	return a.name + "=" + a.value
 }
 
-var consoleDevice = regexp.MustCompile(`^(tty|ttyS|ttyAMA|ttyUSB|ttyACM|hvc|ttysclp)([0-9]*)(.*)$`)
+var consoleDevice = regexp.MustCompile(`^(ttyS|ttyAMA|ttyUSB|ttyACM|ttysclp|tty|hvc)([0-9]*)(.*)$`)
 
 // console checks the device of console=DEVICE,OPTIONS.
 func (k *checker) console(a karg, arch string) {
@@ -268,13 +268,14 @@ func (k *checker) console(a karg, arch string) {
 	at := a.at
 	at.Column += utf8.RuneCountInString("console=")
 	m := consoleDevice.FindStringSubmatch(device)
+	near := oneSlipOf(device, []string{"ttyS0", "ttyAMA0", "tty0", "hvc0", "ttyS1", "tty1"})
 	switch {
 	case device == "ttyS", device == "hvc", device == "ttyAMA":
 		k.report(suggest(at.Warnf(CodeKargConsole, "the console %s has no number", device), device+"0"))
 	case strings.HasSuffix(device, "O") && m != nil && m[2] == "" && m[3] == "O":
 		k.report(suggest(at.Warnf(CodeKargConsole, "the console %s ends in the letter O", device), strings.TrimSuffix(device, "O")+"0"))
-	case m == nil && oneSlipOf(device, []string{"tty0", "tty1", "ttyS0", "ttyS1", "ttyAMA0", "hvc0"}) != "":
-		k.report(suggest(at.Warnf(CodeKargConsole, "no console is called %s", device), oneSlipOf(device, []string{"tty0", "ttyS0", "ttyAMA0", "hvc0", "tty1", "ttyS1"})))
+	case m == nil && near != "":
+		k.report(suggest(at.Warnf(CodeKargConsole, "no console is called %s", device), near))
 	case m != nil && m[1] == "ttyAMA" && slices.Contains([]string{"x86_64", "ppc64le", "s390x"}, arch),
 		m != nil && m[1] == "ttysclp" && arch != "s390x" && arch != "":
 		k.report(at.Warnf(CodeKargConsole, "no machine of %s has the console %s", arch, device).

@@ -60,6 +60,9 @@ func (k *checker) readLayers() {
 			f := &layerFile{entry: e, rel: settle(rel), inDir: rel}
 			l.files = append(l.files, f)
 			l.byPath[rel] = f
+			if !e.mode.IsDir() {
+				k.shipped[f.rel] = true
+			}
 		}
 		k.layers = append(k.layers, l)
 	}
@@ -84,10 +87,7 @@ func settle(rel string) string {
 
 // ships tells whether an overlay brings the file at an absolute path of the target.
 func (k *checker) ships(name string) bool {
-	rel := settle(strings.TrimPrefix(path.Clean(name), "/"))
-	return slices.ContainsFunc(k.layers, func(l *layer) bool {
-		return slices.ContainsFunc(l.files, func(f *layerFile) bool { return f.rel == rel && !f.mode.IsDir() })
-	})
+	return k.shipped[settle(strings.TrimPrefix(path.Clean(name), "/"))]
 }
 
 // overlays checks the overlays and what is in them.

@@ -50,15 +50,28 @@ type checker struct {
 	byPath    map[string]*entry // the same by absolute path
 	layers    []*layer          // Overlays with what is in them
 	treefiles []*treefile       // every treefile below Dir, used or not
+	shipped   map[string]bool   // what is in the layers, directories aside, as it comes to lie
 	extra     []script          // scripts among the overlays' files
+	counts    map[string]int    // reports by file and code
 }
+
+// maxReports is how many reports of one code a file gets.
+const maxReports = 100
 
 func newChecker(c Config) *checker {
 	c.Dir, c.Root = filepath.Clean(c.Dir), filepath.Clean(c.Root)
-	return &checker{Config: c, byPath: map[string]*entry{}}
+	return &checker{Config: c, byPath: map[string]*entry{}, shipped: map[string]bool{}, counts: map[string]int{}}
 }
 
-func (k *checker) report(d doc.Diagnostic) { k.found = append(k.found, d) }
+func (k *checker) report(d doc.Diagnostic) {
+	kind := d.Code + " " + d.File
+	switch k.counts[kind]++; {
+	case k.counts[kind] <= maxReports:
+		k.found = append(k.found, d)
+	case k.counts[kind] == maxReports+1:
+		k.found = append(k.found, doc.Origin{File: d.File}.Infof(d.Code, "there are more than %d of these, the others are not shown", maxReports))
+	}
+}
 
 // name is path as diagnostics show it.
 func (k *checker) name(path string) string {

@@ -40,7 +40,7 @@ func write(t *testing.T, dir string, files map[string]string) {
 }
 
 // config loads dir as the builder does: all of overlay.d where the manifest names no layers.
-func config(t *testing.T, dir, root string) Config {
+func config(t testing.TB, dir, root string) Config {
 	t.Helper()
 	m, ds := manifest.Load(filepath.Join(dir, "manifest.yaml"), manifest.Options{Arch: "x86_64", Root: root})
 	if ds.HasErrors() {
@@ -147,5 +147,18 @@ func TestReal(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// BenchmarkSample is a look at the sample without bash, whose time is its own.
+func BenchmarkSample(b *testing.B) {
+	dir, err := filepath.Abs("../../assets/sample")
+	if err != nil {
+		b.Fatal(err)
+	}
+	c := config(b, dir, dir)
+	b.Setenv("PATH", dir)
+	for b.Loop() {
+		Check(b.Context(), c)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -148,16 +149,14 @@ func climbs(dir, target string) bool {
 func (k *checker) program(f *layerFile) {
 	text := strings.TrimPrefix(f.text, byteOrderMark)
 	isScript := strings.HasPrefix(text, "#!")
-	if isScript || sourced(f.rel) {
-		if f.text != "" {
-			k.extra = append(k.extra, newScript(script{text: f.text, what: "script", at: f.at, exact: true}))
-		}
+	if f.text != "" && (isScript || sourced(f.rel)) && !below(f.rel, "usr/share/doc") {
+		k.extra = append(k.extra, newScript(script{text: f.text, what: "script", at: f.at, exact: true}))
 	}
 	where := programPlace(f.rel)
 	switch {
 	case f.executable():
 		k.noProgram(f, where)
-	case where == placeScripts && !isScript, where == "", strings.HasPrefix(path.Base(f.rel), "README"), f.size == 0:
+	case where == placeScripts && (!isScript || library.MatchString(path.Base(f.rel))), where == "", strings.HasPrefix(path.Base(f.rel), "README"), f.size == 0:
 	case k.madeExecutable(f.rel):
 	default:
 		k.report(f.at(0, 0).Warnf(CodeExecutable, "/%s is not executable", f.rel).
@@ -165,13 +164,16 @@ func (k *checker) program(f *layerFile) {
 	}
 }
 
+// library are names of scripts that others read.
+var library = regexp.MustCompile(`(?i)(lib|common|functions?)(\.(ba)?sh)?$|^lib`)
+
 // noProgram reports an executable bit on a text that the kernel cannot run.
 func (k *checker) noProgram(f *layerFile, where string) {
 	if f.text == "" || strings.HasPrefix(strings.TrimPrefix(f.text, byteOrderMark), "#!") {
 		return
 	}
 	if where == "" {
-		if slices.Contains(dataSuffixes(), path.Ext(f.rel)) {
+		if f.mode&0o100 != 0 && slices.Contains(dataSuffixes(), path.Ext(f.rel)) {
 			k.report(f.at(0, 0).Infof(CodeNoProgram, "/%s has an executable bit and is no program", f.rel).WithHint("chmod -x"))
 		}
 		return

@@ -51,18 +51,29 @@ func (k *checker) readRepos() repoSet {
 				k.report(e.at(f.line, f.offset).Errorf(CodeRepoLine, "%s", f.message).
 					WithWhy("dnf skips the whole file").WithHint(f.hint))
 			}
-			for _, s := range sections {
-				if !repoID.MatchString(s.id) {
-					k.badID(s)
-					continue
-				}
-				if s.id != "main" {
-					set.sections = append(set.sections, s)
-				}
-			}
+			k.addSections(&set, sections)
 		}
 	}
 	return set
+}
+
+// addSections adds those of one file. What stands there twice becomes one, as dnf does it.
+func (k *checker) addSections(set *repoSet, sections []*repoSection) {
+	first := map[string]*repoSection{}
+	for _, s := range sections {
+		have, again := first[s.id]
+		switch {
+		case !repoID.MatchString(s.id):
+			k.badID(s)
+		case again:
+			have.keys = append(have.keys, s.keys...)
+			k.report(s.at().Warnf(CodeRepoTwice, "the repository %s is also defined at %s", s.id, have.at().Short()).
+				WithWhy("dnf joins the two, the later value of an option wins").WithHint("join them"))
+		case s.id != "main":
+			set.sections = append(set.sections, s)
+			first[s.id] = s
+		}
+	}
 }
 
 func (k *checker) badID(s *repoSection) {
@@ -165,7 +176,7 @@ func (set repoSet) missing(i item, d doc.Diagnostic) doc.Diagnostic {
 	return d
 }
 
-// repoTwice finds repositories that are defined twice.
+// repoTwice finds repositories that several files define.
 func (k *checker) repoTwice(set repoSet) {
 	first := map[string]*repoSection{}
 	for _, s := range set.sections {
@@ -174,13 +185,8 @@ func (k *checker) repoTwice(set repoSet) {
 			first[s.id] = s
 			continue
 		}
-		d := s.at().Warnf(CodeRepoTwice, "the repository %s is also defined at %s", s.id, have.at().Short()).WithHint("remove or rename one of the two")
-		if have.file == s.file {
-			d = d.WithWhy("dnf joins the two, the later value of an option wins")
-		} else {
-			d = d.WithWhy("dnf uses the first one that it reads and ignores the other")
-		}
-		k.report(d)
+		k.report(s.at().Warnf(CodeRepoTwice, "the repository %s is also defined at %s", s.id, have.at().Short()).
+			WithWhy("dnf uses the first one that it reads and ignores the other").WithHint("remove or rename one of the two"))
 	}
 }
 

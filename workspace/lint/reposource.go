@@ -34,8 +34,8 @@ func (k *checker) address(s *repoSection, v repoValue) {
 		switch m := placeholderHost.FindStringSubmatch(word); {
 		case m != nil:
 			k.report(at.Warnf(CodeRepoSource, "%s is a placeholder and no server", m[2]).WithHint("write the address of your mirror"))
-		case !strings.Contains(word, "://") && word[0] != '/' && word[0] != '$':
-			k.report(at.Warnf(CodeRepoSource, "%q is no URL", word).WithHint("it begins with https://, http://, ftp:// or file:///"))
+		case word != "" && !strings.Contains(word, "://") && word[0] != '/' && word[0] != '$':
+			k.report(at.Warnf(CodeRepoSource, "this is no URL").WithHint("it begins with https://, http://, ftp:// or file:///"))
 		}
 	}
 }

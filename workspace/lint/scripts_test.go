@@ -30,6 +30,9 @@ func TestInlineScripts(t *testing.T) {
 			"manifest.yaml:2:5: error[CF004]: line 2 of this script: bash does not understand this: syntax error near unexpected token `done'",
 		}},
 		{name: "python is not bash's", files: script("postprocess:\n  - |\n    #!/usr/bin/python3\n    if x:\n      fi\n")},
+		{name: "a payload", files: map[string]string{"overlay.d/05a/usr/bin/x*": "#!/bin/sh\nexit 0\n(((\n"}, want: []string{
+			"overlay.d/05a/usr/bin/x:3:1: warning[CF004]: bash does not understand this: unexpected EOF while looking for matching `)'",
+		}},
 		{name: "extglob", files: script("postprocess:\n  - |\n    #!/bin/bash\n    set -e\n    shopt -s extglob\n    rm !(a|b)\n")},
 		{name: "include", files: map[string]string{
 			"manifest.yaml": "include: sub/a.yaml\n",
@@ -116,6 +119,7 @@ func TestExecutables(t *testing.T) {
 	run(t, []lintCase{
 		{name: "as they should be", files: map[string]string{
 			"overlay.d/05a/usr/libexec/run*":                                          script,
+			"overlay.d/05a/usr/libexec/x-functions.sh":                                script,
 			"overlay.d/05a/usr/libexec/lib.sh":                                        "f() { :; }\n",
 			"overlay.d/05a/usr/lib/dracut/modules.d/50x/module-setup.sh":              "#!/bin/bash\ninstall() { :; }\n",
 			"overlay.d/05a/usr/lib/dracut/modules.d/50x/hook.sh":                      "#!/bin/sh\n",

@@ -13,9 +13,9 @@ import (
 // than its kind and place.
 type secretForm struct {
 	what   string
-	mark   string         // a text without which expr matches nothing
-	expr   *regexp.Regexp // its first group is the secret, or the whole
-	hash   bool           // of a password
+	mark   string // a text without which expr matches nothing
+	expr   string // its first group is the secret, or the whole
+	hash   bool   // of a password
 	within func(e *entry) bool
 }
 
@@ -24,36 +24,35 @@ const letters = `A-Za-z0-9`
 // secretForms are forms that hardly anything else has: lengths and alphabets
 // are those of the programs that make them.
 func secretForms() []secretForm {
-	re := regexp.MustCompile
 	suffix := func(list ...string) func(*entry) bool {
 		return func(e *entry) bool { return slices.Contains(list, path.Ext(e.name)) }
 	}
 	netrc := func(e *entry) bool { return slices.Contains([]string{".netrc", "netrc", "_netrc"}, path.Base(e.name)) }
 	crypt := `[./` + letters + `]`
 	return []secretForm{
-		{what: "a private key", mark: "PRIVATE KEY", expr: re(`^\s*"?-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----(?:\\n|\s*$)`)},
-		{what: "a private age key", mark: "AGE-SECRET-KEY-", expr: re(`AGE-SECRET-KEY-1[A-Z0-9]{58}`)},
-		{what: "the id of a cloud access key", mark: "KIA", expr: re(`\bA[KS]IA[A-Z2-7]{16}\b`)},
-		{what: "the id of a cloud access key", mark: "ASIA", expr: re(`\bASIA[A-Z2-7]{16}\b`)},
-		{what: "a cloud access key", mark: "ecret", expr: re(`(?i)aws_?secret_?access_?key["']?\s*[=:]\s*["']?([` + letters + `/+]{40})\b`)},
-		{what: "a GitHub token", mark: "gh", expr: re(`\bgh[pousr]_[` + letters + `]{36,}`)},
-		{what: "a GitHub token", mark: "github_pat_", expr: re(`\bgithub_pat_[` + letters + `_]{60,}`)},
-		{what: "a GitLab token", mark: "glpat-", expr: re(`\bglpat-[` + letters + `_-]{20,}`)},
-		{what: "a Slack token", mark: "xox", expr: re(`\bxox[abprs]-[` + letters + `-]{20,}`)},
-		{what: "a Google API key", mark: "AIza", expr: re(`\bAIza[` + letters + `_-]{35}\b`)},
-		{what: "a bearer token", mark: "earer", expr: re(`(?i)authorization["']?\s*:\s*["']?bearer\s+([` + letters + `._~+/-]{20,}=*)`)},
-		{what: "a registry's login", mark: `"auth"`, expr: re(`"auth"\s*:\s*"([` + letters + `+/]{16,}={0,2})"`)},
-		{what: "a password in a URL", mark: "://", expr: re(`[a-z][a-z0-9+.-]*://[^/\s:@"'<>{}$]+:([^/\s@"'<>{}$%*]+)@[` + letters + `]`)},
-		{what: "a password", mark: "password", within: suffix(repoSuffix), expr: re(`^\s*(?:proxy_)?password\s*=\s*([^\s$].*)$`)},
-		{what: "a password", mark: "password", within: netrc, expr: re(`\bpassword\s+(\S+)`)},
-		{what: "a password", mark: "rootpw", within: suffix(".ks", ".cfg"), expr: re(`^\s*rootpw\s+(?:--plaintext\s+)?([^-\s$][^\s]*)`)},
-		{what: "a password", mark: "--password", within: suffix(".ks", ".cfg"), expr: re(`^\s*(?:user|rootpw|bootloader)\s.*--password=([^\s$]+)`)},
-		{what: "a Wi-Fi or network password", mark: "=", within: suffix(".nmconnection"), expr: re(`^\s*(?:psk|password|wep-key[0-3])\s*=\s*(\S+)`)},
-		{what: "a password's hash", mark: "$6$", hash: true, expr: re(`\$6\$(?:rounds=\d+\$)?` + crypt + `{1,16}\$` + crypt + `{86}`)},
-		{what: "a password's hash", mark: "$5$", hash: true, expr: re(`\$5\$(?:rounds=\d+\$)?` + crypt + `{1,16}\$` + crypt + `{43}`)},
-		{what: "a password's hash", mark: "y$", hash: true, expr: re(`\$g?y\$` + crypt + `+\$` + crypt + `{1,86}\$` + crypt + `{43}`)},
-		{what: "a password's hash", mark: "$2", hash: true, expr: re(`\$2[abxy]\$\d\d\$` + crypt + `{53}`)},
-		{what: "a password's hash", mark: "$1$", hash: true, expr: re(`\$1\$` + crypt + `{1,8}\$` + crypt + `{22}`)},
+		{what: "a private key", mark: "PRIVATE KEY", expr: `(?:^|["'\s])(-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----)(?:\\n|\s*$)`},
+		{what: "a private age key", mark: "AGE-SECRET-KEY-", expr: `AGE-SECRET-KEY-1[A-Z0-9]{58}`},
+		{what: "the id of a cloud access key", mark: "KIA", expr: `\bA[KS]IA[A-Z2-7]{16}\b`},
+		{what: "the id of a cloud access key", mark: "ASIA", expr: `\bASIA[A-Z2-7]{16}\b`},
+		{what: "a cloud access key", mark: "ecret", expr: `(?i)aws_?secret_?access_?key["']?\s*[=:]\s*["']?([` + letters + `/+]{40})(?:[^` + letters + `/+]|$)`},
+		{what: "a GitHub token", mark: "gh", expr: `\bgh[pousr]_[` + letters + `]{36,}`},
+		{what: "a GitHub token", mark: "github_pat_", expr: `\bgithub_pat_[` + letters + `_]{60,}`},
+		{what: "a GitLab token", mark: "glpat-", expr: `\bglpat-[` + letters + `_-]{20,}`},
+		{what: "a Slack token", mark: "xox", expr: `\bxox[abprs]-[` + letters + `-]{20,}`},
+		{what: "a Google API key", mark: "AIza", expr: `\bAIza[` + letters + `_-]{35}\b`},
+		{what: "a bearer token", mark: "earer", expr: `(?i)authorization["']?\s*:\s*["']?bearer\s+([` + letters + `._~+/-]{20,}=*)`},
+		{what: "a registry's login", mark: `"auth"`, expr: `"auth"\s*:\s*"([` + letters + `+/]{16,}={0,2})"`},
+		{what: "a password in a URL", mark: "://", expr: `[a-z][a-z0-9+.-]*://[^/\s:@"'<>{}$]+:([^/\s@"'<>{}$%*]+)@[` + letters + `]`},
+		{what: "a password", mark: "password", within: suffix(repoSuffix), expr: `^\s*(?:proxy_)?password\s*=\s*([^\s$].*)$`},
+		{what: "a password", mark: "password", within: netrc, expr: `\bpassword\s+(\S+)`},
+		{what: "a password", mark: "rootpw", within: suffix(".ks", ".cfg"), expr: `^\s*rootpw\s+(?:--plaintext\s+)?([^-\s$][^\s]*)`},
+		{what: "a password", mark: "--password", within: suffix(".ks", ".cfg"), expr: `^\s*(?:user|rootpw|bootloader)\s.*--password=([^\s$]+)`},
+		{what: "a Wi-Fi or network password", mark: "=", within: suffix(".nmconnection"), expr: `^\s*(?:psk|password|wep-key[0-3])\s*=\s*(\S+)`},
+		{what: "a password's hash", mark: "$6$", hash: true, expr: `\$6\$(?:rounds=\d+\$)?` + crypt + `{1,16}\$` + crypt + `{86}`},
+		{what: "a password's hash", mark: "$5$", hash: true, expr: `\$5\$(?:rounds=\d+\$)?` + crypt + `{1,16}\$` + crypt + `{43}`},
+		{what: "a password's hash", mark: "y$", hash: true, expr: `\$g?y\$` + crypt + `+\$` + crypt + `{1,86}\$` + crypt + `{43}`},
+		{what: "a password's hash", mark: "$2", hash: true, expr: `\$2[abxy]\$\d\d\$` + crypt + `{53}`},
+		{what: "a password's hash", mark: "$1$", hash: true, expr: `\$1\$` + crypt + `{1,8}\$` + crypt + `{22}`},
 	}
 }
 
@@ -76,12 +75,13 @@ func (k *checker) secrets() {
 const maxSecrets = 5
 
 func (k *checker) secret(e *entry, form secretForm) {
+	expr := regexp.MustCompile(form.expr) // only now: most forms are of no file
 	count := 0
 	for i, line := range e.split() {
 		if !strings.Contains(line, form.mark) {
 			continue
 		}
-		m := form.expr.FindStringSubmatchIndex(line)
+		m := expr.FindStringSubmatchIndex(line)
 		if m == nil || isExample(line[m[0]:m[1]]) || strings.HasPrefix(form.what, "a private key") && !k.isKey(e, i, line[m[1]:]) {
 			continue
 		}

@@ -24,8 +24,9 @@ type modeLine struct {
 
 // modeFault is a line that is none.
 type modeFault struct {
-	line, offset            int
-	message, why, hint, fix string
+	line, offset       int
+	code               string // "" is CodeModeLine
+	message, hint, fix string
 }
 
 // maxMode is the largest mode: 07777.
@@ -66,8 +67,9 @@ func parseMode(text string) (modeLine, *modeFault) {
 	if strings.Trim(m.digits, "0123456789") != "" || m.digits == "" {
 		fault := &modeFault{offset: m.offset, message: "the mode " + strconv.Quote(m.digits) + " is no decimal number", hint: form}
 		if octal, err := strconv.ParseUint(strings.TrimPrefix(m.digits, "0o"), 8, 12); err == nil && strings.HasPrefix(m.digits, "0o") {
-			fault.fix = strconv.FormatUint(octal, 10)
-			fault.hint = "modes are decimal here: write " + fault.fix
+			fault.code, fault.fix = CodeModeOctal, strconv.FormatUint(octal, 10)
+			fault.message = "the mode " + m.digits + " is octal, modes are decimal here"
+			fault.hint = "write " + fault.fix
 		}
 		return m, fault
 	}
@@ -76,7 +78,7 @@ func parseMode(text string) (modeLine, *modeFault) {
 	switch {
 	case errOctal == nil && len(m.digits) > 1 && m.digits[0] == '0', errOctal == nil && value > maxMode:
 		return m, &modeFault{
-			offset: m.offset, message: "the mode " + m.digits + " is octal, modes are decimal here",
+			code: CodeModeOctal, offset: m.offset, message: "the mode " + m.digits + " is octal, modes are decimal here",
 			hint: "write " + strconv.FormatUint(octal, 10), fix: strconv.FormatUint(octal, 10),
 		}
 	case err != nil || value > maxMode:
@@ -96,9 +98,11 @@ func (k *checker) statOverride(l *layer) {
 	}
 	modes, faults := parseModes(e.split())
 	for _, f := range faults {
-		d := e.at(f.line, f.offset).Errorf(CodeModeLine, "%s", f.message)
-		d.Why, d.Hint, d.Fix = f.why, f.hint, f.fix
-		k.report(d)
+		k.report(e.at(f.line, f.offset).Errorf(or(f.code, CodeModeLine), "%s", f.message).WithHint(f.hint).WithFix(f.fix))
+	}
+	names := make([]string, len(l.files))
+	for i, f := range l.files {
+		names[i] = f.inDir
 	}
 	first := map[string]int{}
 	for i, m := range modes {
@@ -110,7 +114,7 @@ func (k *checker) statOverride(l *layer) {
 		first[rel] = m.line
 		f := l.byPath[rel]
 		if f == nil {
-			k.report(l.noPath(e, m, rel))
+			k.report(l.noPath(e, m, names))
 			continue
 		}
 		f.modes = &modes[i]
@@ -118,24 +122,22 @@ func (k *checker) statOverride(l *layer) {
 	}
 }
 
-// noPath reports a line whose path the layer does not have.
-func (l *layer) noPath(e *entry, m modeLine, rel string) doc.Diagnostic {
+// noPath reports a line whose path the layer, which has names, does not have.
+func (l *layer) noPath(e *entry, m modeLine, names []string) doc.Diagnostic {
+	rel := strings.TrimPrefix(path.Clean(m.path), "/")
 	d := e.at(m.line, m.where).Errorf(CodeModeLine, "the overlay has no %s", m.path).
 		WithWhy("modes can only be set for what is in the same overlay: the build stops")
 	if before, _, ok := strings.Cut(m.path, " #"); ok {
 		return d.WithHint("a comment needs a line of its own: write " + strings.TrimSpace(before))
 	}
-	names := make([]string, 0, len(l.files))
-	for _, f := range l.files {
-		names = append(names, f.inDir)
-	}
 	near := ""
 	for _, other := range []string{strings.TrimPrefix(rel, "usr/"), path.Join("usr", rel)} {
-		if slices.Contains(names, other) {
+		if l.byPath[other] != nil {
 			near = other
 		}
 	}
-	if near == "" && len(names) < 2000 {
+	const enough = 500 // a long list with long lines is not searched
+	if near == "" && m.line < enough {
 		near = oneSlipOf(rel, names)
 	}
 	if near != "" {
@@ -154,7 +156,7 @@ func (k *checker) mode(e *entry, m modeLine, f *layerFile) {
 			d = at.Warnf
 		}
 		want := strconv.FormatUint(octal, 10)
-		k.report(d(CodeModeOctal, "modes are decimal here: %s is %04o", m.digits, m.mode).
+		k.report(d(CodeModeOctal, "modes are decimal here: %s is 0%03o", m.digits, m.mode).
 			WithHint("if you mean " + strconv.FormatUint(octal, 8) + ", write " + want).WithFix(want))
 		return
 	}
@@ -163,15 +165,15 @@ func (k *checker) mode(e *entry, m modeLine, f *layerFile) {
 	case f.mode&modeLink != 0:
 		k.report(at.Warnf(CodeModeUnusual, "%s is a link, and a link has no mode of its own", m.path).WithHint("set the mode of its target"))
 	case f.mode.IsDir() && m.set && mode&0o100 == 0:
-		k.report(at.Warnf(CodeModeUnusual, "the directory %s becomes %04o", m.path, mode).WithWhy("without x nobody can reach what is in it"))
+		k.report(at.Warnf(CodeModeUnusual, "the directory %s becomes 0%03o", m.path, mode).WithWhy("without x nobody can reach what is in it"))
 	case !f.mode.IsDir() && mode&0o6000 != 0 && strings.HasPrefix(f.text, "#!"):
-		k.report(at.Warnf(CodeModeUnusual, "the script %s becomes %04o", m.path, mode).WithWhy("the kernel ignores setuid and setgid of scripts"))
+		k.report(at.Warnf(CodeModeUnusual, "the script %s becomes 0%03o", m.path, mode).WithWhy("the kernel ignores setuid and setgid of scripts"))
 	case mode&0o002 != 0 && mode&0o1000 == 0:
-		k.report(at.Warnf(CodeModeUnusual, "everybody may write to %s: %04o", m.path, mode))
+		k.report(at.Warnf(CodeModeUnusual, "everybody may write to %s: 0%03o", m.path, mode))
 	case m.set && !sane(mode):
-		k.report(at.Warnf(CodeModeUnusual, "%s becomes %04o, which gives others more than the owner", m.path, mode))
+		k.report(at.Warnf(CodeModeUnusual, "%s becomes 0%03o, which gives others more than the owner", m.path, mode))
 	case !f.mode.IsDir() && mode&0o6000 != 0:
-		k.report(at.Infof(CodeModeUnusual, "%s becomes %04o: whoever runs it does so with the rights of another", m.path, mode))
+		k.report(at.Infof(CodeModeUnusual, "%s becomes 0%03o: whoever runs it does so with the rights of another", m.path, mode))
 	}
 }
 
