@@ -243,6 +243,9 @@ func (p *jsonParser) number(node *Node) {
 	if node.Value() == nil {
 		node.Type = Float
 	}
+	if node.Value() == nil {
+		p.fail(node.Errorf(CodeSyntax, "the number %s is too large", cut(node.Text, 40)))
+	}
 }
 
 func (p *jsonParser) digits() bool {
