@@ -149,10 +149,12 @@ func climbs(dir, target string) bool {
 func (k *checker) program(f *layerFile) {
 	text := strings.TrimPrefix(f.text, byteOrderMark)
 	isScript := strings.HasPrefix(text, "#!")
-	if f.text != "" && (isScript || sourced(f.rel)) && !below(f.rel, "usr/share/doc") {
+	where := programPlace(f.rel)
+	// #! begins other texts too, for example TOML with a schema.
+	isRun := isScript && (f.executable() || where != "" || path.IsAbs(parseShebang(text[:min(len(text), 256)]).program))
+	if f.text != "" && (isRun || sourced(f.rel)) && !below(f.rel, "usr/share/doc") {
 		k.extra = append(k.extra, newScript(script{text: f.text, what: "script", at: f.at, exact: true}))
 	}
-	where := programPlace(f.rel)
 	switch {
 	case f.executable():
 		k.noProgram(f, where)

@@ -113,9 +113,10 @@ func TestRepoDirs(t *testing.T) {
 		"src/yumrepos/a.repo":      "[mine]\nbaseurl=https://a/$releasever\n", "src/yumrepos/sub/b.repo": "[deep]\nbaseurl=https://b\n", "src/yumrepos/other": "x",
 	})
 	c := config(t, filepath.Join(root, "src/config"), root)
-	c.RepoDirs = append(c.RepoDirs, filepath.Join(root, "src/yumrepos"))
+	c.RepoDirs = append(c.RepoDirs, filepath.Join(root, "src/yumrepos"), filepath.Join(root, "src/gone"))
 	want := []string{
 		"src/config/manifest.yaml:1:15: error[CF043]: no .repo file defines deep",
+		"src/gone: warning[CF001]: this cannot be read, so it was not checked: no such file or directory",
 		"src/yumrepos/a.repo:2:19: error[CF047]: nothing sets $releasever",
 	}
 	if diff := cmp.Diff(want, brief(Check(t.Context(), c))); diff != "" {

@@ -126,6 +126,7 @@ func TestExecutables(t *testing.T) {
 			"overlay.d/05a/usr/lib/systemd/system-generators/README":                  "x\n",
 			"overlay.d/05a/usr/lib/systemd/system-generators/g*":                      script,
 			"overlay.d/05a/etc/profile.d/x.sh":                                        "export A=1\n",
+			"overlay.d/05a/usr/lib/x/data.toml":                                       "#!schema x\n",
 			"overlay.d/05a/usr/share/doc/example.sh":                                  script,
 			"overlay.d/05a/usr/lib/kernel/install.d/notes.txt":                        "x\n",
 			"overlay.d/05a/usr/libexec/set-by-statoverride":                           script,

@@ -42,7 +42,7 @@ func secretForms() []secretForm {
 		{what: "a Google API key", mark: "AIza", expr: `\bAIza[` + letters + `_-]{35}\b`},
 		{what: "a bearer token", mark: "earer", expr: `(?i)authorization["']?\s*:\s*["']?bearer\s+([` + letters + `._~+/-]{20,}=*)`},
 		{what: "a registry's login", mark: `"auth"`, expr: `"auth"\s*:\s*"([` + letters + `+/]{16,}={0,2})"`},
-		{what: "a password in a URL", mark: "://", expr: `[a-z][a-z0-9+.-]*://[^/\s:@"'<>{}$]+:([^/\s@"'<>{}$%*]+)@[` + letters + `]`},
+		{what: "a password in a URL", mark: "://", expr: `[a-z][a-z0-9+.-]*://[^/\s:@"'<>{}$]+:([^/\s@"'<>{}$%*]+)@[` + letters + `.-]+`},
 		{what: "a password", mark: "password", within: suffix(repoSuffix), expr: `^\s*(?:proxy_)?password\s*=\s*([^\s$].*)$`},
 		{what: "a password", mark: "password", within: netrc, expr: `\bpassword\s+(\S+)`},
 		{what: "a password", mark: "rootpw", within: suffix(".ks", ".cfg"), expr: `^\s*rootpw\s+(?:--plaintext\s+)?([^-\s$][^\s]*)`},

@@ -51,6 +51,7 @@ func TestSecrets(t *testing.T) {
 			"a.md":     header + "\n(your key)\n" + "AKIA" + "IOSFODNN7EXAMPLE\n",
 			"a.repo":   "[a]\nbaseurl=https://a\npassword=$pw\nsslclientkey=/etc/k\n",
 			"a.ks":     "rootpw --lock\nrootpw --iscrypted x\n",
+			"url.md":   "https://me:s3cret@git.example.com/x ssh://git@host:22/x\n",
 			"cert.pem": "-----BEGIN CERTIFICATE-----\n" + body,
 			"shadow":   "root:!locked::0:99999:7:::\nbin:*:1::::::\n", "binary": "\x00" + header + "\n" + body,
 			"password.yaml": "passwordAuthentication: no\npassword: x\n",
