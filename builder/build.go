@@ -13,7 +13,6 @@ import (
 	"github.com/nestos/nosa/builder/compose"
 	"github.com/nestos/nosa/builder/ostree"
 	"github.com/nestos/nosa/builder/sandbox"
-	"github.com/nestos/nosa/builder/tool"
 	"github.com/nestos/nosa/builder/tree"
 	"github.com/nestos/nosa/workspace"
 	"github.com/nestos/nosa/workspace/event"
@@ -27,13 +26,15 @@ type BuildRequest struct {
 	Fetch   bool     `json:"fetch,omitempty"`
 	Force   bool     `json:"force,omitempty"`
 	// ForceImage makes a new build of the same commit although nothing has changed for images.
-	ForceImage bool   `json:"force_image,omitempty"`
-	Strict     bool   `json:"strict,omitempty"`
-	Version    string `json:"version,omitempty"`
-	Parent     string `json:"parent,omitempty"` // checksum
-	Tag        string `json:"tag,omitempty"`
-	Offline    bool   `json:"offline,omitempty"`
-	NoWait     bool   `json:"no_wait,omitempty"`
+	ForceImage bool `json:"force_image,omitempty"`
+	Strict     bool `json:"strict,omitempty"`
+	// Engine makes the tree: one of Engines, "" is the first.
+	Engine  manifest.Engine `json:"engine,omitempty"`
+	Version string          `json:"version,omitempty"`
+	Parent  string          `json:"parent,omitempty"` // checksum
+	Tag     string          `json:"tag,omitempty"`
+	Offline bool            `json:"offline,omitempty"`
+	NoWait  bool            `json:"no_wait,omitempty"`
 	// FinalizeScripts runs the scripts of finalize.d, which rpm-ostree runs on the host, in the sandbox.
 	FinalizeScripts bool `json:"finalize_scripts,omitempty"`
 }
@@ -73,12 +74,13 @@ type build struct {
 	signer       string            // fingerprint of the key that signs the commit; "" is none
 	owners       map[string]string // package by path, of the commit's files
 	artifacts    map[string]workspace.Artifact
+	driven       *composeBuild // where rpm-ostree makes the tree
 }
 
 // Build composes, commits and publishes a build, and makes its images.
 func Build(ctx context.Context, env *Env, req BuildRequest) error {
 	env.Offline, env.NoWait = req.Offline, req.NoWait
-	if err := tool.Require("build", "disk"); err != nil {
+	if err := env.useEngine(ctx, req.Engine, "build", "disk"); err != nil {
 		return err
 	}
 	if err := env.probe(ctx); err != nil {
@@ -97,7 +99,7 @@ func runBuild(ctx context.Context, env *Env, req BuildRequest) error {
 		return err
 	}
 	if req.Fetch {
-		if err := fetch(ctx, env, FetchRequest{Strict: req.Strict, Offline: req.Offline}); err != nil {
+		if err := fetch(ctx, env, FetchRequest{Strict: req.Strict, Offline: req.Offline, Engine: req.Engine}); err != nil {
 			return err
 		}
 	}
@@ -162,8 +164,14 @@ func PlanBuild(ctx context.Context, env *Env, req BuildRequest) (Plan, error) {
 }
 
 func planBuild(ctx context.Context, env *Env, req BuildRequest) (*build, Plan, error) {
+	if err := env.chooseEngine(req.Engine); err != nil {
+		return nil, nil, err
+	}
 	config, err := LoadConfig(ctx, env)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := env.checkEngine(config); err != nil {
 		return nil, nil, err
 	}
 	b := &build{config: config, req: req}
@@ -205,6 +213,9 @@ func planBuild(ctx context.Context, env *Env, req BuildRequest) (*build, Plan, e
 		{Name: "archive", Title: "write the ociarchive", Weight: 15, Needs: []string{"commit"}, Op: &WriteArchive{publishStep: publishStep{b}}},
 		{Name: "publish", Title: "publish the build", Weight: 1, Needs: []string{"archive"}, Op: &PublishBuild{publishStep: publishStep{b}}},
 	})
+	if env.usesRPMOSTree() {
+		plan = plan.buildWithRPMOSTree(env, b)
+	}
 	return b, plan, nil
 }
 

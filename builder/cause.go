@@ -33,6 +33,9 @@ func Explain(err error, workspace fs.FS) Explanation {
 		e.Reason = path.Base(exit.Args[0]) + ": " + exit.Ending()
 		e.Path = overlayPlace(exit.Cause().Place, workspace)
 	}
+	if own, ok := errors.AsType[*ComposeError](err); ok {
+		e.Path = cmp.Or(own.Origin, e.Path)
+	}
 	if script, ok := errors.AsType[*tree.ScriptError](err); ok {
 		e.Reason = script.Where()
 		if program {

@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -49,7 +50,7 @@ func LoadConfig(ctx context.Context, env *Env) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, found, err := Review(ctx, files, ReviewOptions{Arch: env.Arch.Name, Engine: manifest.EngineDNF})
+	c, found, err := Review(ctx, files, ReviewOptions{Arch: env.Arch.Name, Engine: cmp.Or(env.engine, manifest.EngineDNF)})
 	if err != nil {
 		return nil, err
 	}

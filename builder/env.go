@@ -16,6 +16,7 @@ import (
 	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/job"
 	"github.com/nestos/nosa/workspace/lock"
+	"github.com/nestos/nosa/workspace/manifest"
 	"github.com/nestos/nosa/workspace/proc"
 )
 
@@ -37,6 +38,9 @@ type Env struct {
 	Shim      string       // nosa's own executable, which knows sandbox.TraceCommand; empty is none
 	GnuPGHome string       // GNUPGHOME of the person who builds
 	Proc      sandbox.Proc // what kind of /proc a sandbox can have here; set by the stages that run one
+
+	engine        manifest.Engine // what composes; "" is dnf
+	engineVersion string          // of rpm-ostree, where that composes
 
 	outcomes *outcomes
 	closing  []func() error // what ends with the stage, the last first

@@ -30,6 +30,9 @@ func IsConfigError(err error) bool {
 	var repo *compose.UnknownRepoError
 	var layers tree.Conflicts
 	var image *NoImageError
+	if own, ok := errors.AsType[*ComposeError](err); ok && own.Config {
+		return true
+	}
 	if repos, ok := errors.AsType[*compose.RepoError](err); ok {
 		return repos.Unset()
 	}

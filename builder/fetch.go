@@ -14,7 +14,6 @@ import (
 	"github.com/google/renameio/v2"
 
 	"github.com/nestos/nosa/builder/compose"
-	"github.com/nestos/nosa/builder/tool"
 	"github.com/nestos/nosa/workspace"
 	"github.com/nestos/nosa/workspace/doc"
 	"github.com/nestos/nosa/workspace/event"
@@ -27,8 +26,10 @@ type FetchRequest struct {
 	UpdateLockfile  bool   `json:"update_lockfile,omitempty"`
 	WriteLockfileTo string `json:"write_lockfile_to,omitempty"` // relative to the workspace, or absolute
 	Strict          bool   `json:"strict,omitempty"`
-	Offline         bool   `json:"offline,omitempty"`
-	NoWait          bool   `json:"no_wait,omitempty"`
+	// Engine resolves the packages: one of Engines, "" is the first.
+	Engine  manifest.Engine `json:"engine,omitempty"`
+	Offline bool            `json:"offline,omitempty"`
+	NoWait  bool            `json:"no_wait,omitempty"`
 }
 
 // NotFetchedError is a build whose packages are not all in the cache.
@@ -54,7 +55,7 @@ func (e *NotFetchedError) Error() string {
 // Fetch resolves the packages, downloads them and writes cache/fetched.json.
 func Fetch(ctx context.Context, env *Env, req FetchRequest) error {
 	env.Offline, env.NoWait = req.Offline, req.NoWait
-	if err := tool.Require("fetch"); err != nil {
+	if err := env.useEngine(ctx, req.Engine, "fetch"); err != nil {
 		return err
 	}
 	release, err := env.Open(ctx, UseBuilds, writeCache)
@@ -71,6 +72,9 @@ func Fetch(ctx context.Context, env *Env, req FetchRequest) error {
 func fetch(ctx context.Context, env *Env, req FetchRequest) error {
 	config, err := LoadConfig(ctx, env)
 	if err != nil {
+		return err
+	}
+	if err := env.checkEngine(config); err != nil {
 		return err
 	}
 	plan, err := planFetch(ctx, env, config, req)
@@ -97,6 +101,11 @@ func planFetch(ctx context.Context, env *Env, config *Config, req FetchRequest) 
 	plan := Plan{
 		{Name: "resolve", Title: "resolve packages", Op: resolve, Weight: 2},
 		{Name: "download", Title: "download packages", Needs: []string{"resolve"}, Op: &DownloadPackages{Input: resolve.Input, state: state}, Weight: 8},
+	}
+	if env.usesRPMOSTree() {
+		if plan, err = plan.fetchWithRPMOSTree(env, config, state); err != nil {
+			return nil, err
+		}
 	}
 	lockfile := req.WriteLockfileTo
 	switch {

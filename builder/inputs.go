@@ -95,7 +95,7 @@ func (b *build) collectInputs(env *Env) (Inputs, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := Inputs{{"engine", strconv.Itoa(engineVersion)}, {"manifest", sha256Hex(flat)}}
+	list := Inputs{{"engine", env.engineStamp()}, {"manifest", sha256Hex(flat)}}
 	for _, o := range []Input{{"--version", b.req.Version}, {"--parent", b.req.Parent}} {
 		if o.Digest != "" {
 			list = append(list, o)

@@ -23,28 +23,36 @@ type CommitOverlays struct {
 
 // Run implements Op.
 func (o *CommitOverlays) Run(ctx context.Context, env *Env, r *event.Reporter) error {
-	repo := env.Repo(r)
+	b := o.build
+	if err := env.commitLayers(ctx, r, b.config, b.layers); err != nil {
+		return err
+	}
+	env.Came("overlays", "%d layers", len(b.layers))
+	return nil
+}
+
+// commitLayers commits each layer to a ref of its own, as nestos-assembler does.
+func (e *Env) commitLayers(ctx context.Context, r *event.Reporter, c *Config, layers []tree.Layer) error {
+	repo := e.Repo(r)
 	if err := repo.Init(ctx, ostree.BareUser); err != nil {
 		return err
 	}
-	b := o.build
-	for i, layer := range b.layers {
-		dir := env.Work("layers", fmt.Sprintf("%02d", i))
+	for i, layer := range layers {
+		dir := e.Work("layers", fmt.Sprintf("%02d", i))
 		if err := writeLayer(layer, dir); err != nil {
 			return err
 		}
-		c, err := repo.Write(ctx, ostree.WriteRequest{Dir: dir, Time: b.config.Epoch, OwnerRoot: true, NoXattrs: true})
+		commit, err := repo.Write(ctx, ostree.WriteRequest{Dir: dir, Time: c.Epoch, OwnerRoot: true, NoXattrs: true})
 		if err != nil {
 			return err
 		}
-		if err := repo.SetRef(layer.Name, c.Checksum); err != nil {
+		if err := repo.SetRef(layer.Name, commit.Checksum); err != nil {
 			return err
 		}
 		if err := removeTree(dir); err != nil {
 			return fmt.Errorf("clearing a layer: %w", err)
 		}
 	}
-	env.Came("overlays", "%d layers", len(b.layers))
 	return nil
 }
 

@@ -134,7 +134,7 @@ func (b *build) meta(ctx context.Context, env *Env, r *event.Reporter) (workspac
 		ConfigVariant: env.WS.Variant, ConfigGit: &checkout.Git,
 		ImageConfigChecksum: checksum, ImageInputChecksum: inputs,
 		ImageGeneration: b.generation(), OverridesActive: b.overridden(),
-		NosaVersion: env.Version, Engine: "dnf", Rootfs: b.config.Image.RootFS,
+		NosaVersion: env.Version, Engine: env.engineName(), Rootfs: b.config.Image.RootFS,
 	}, nil
 }
 

@@ -41,7 +41,7 @@ family() {
 
 # wanted prints the packages of a list, one a line.
 wanted() {
-	awk -v tests="$tests" '/^#/ || NF < 3 { next } $3 != "test" || tests == "yes" { print $1 }' "$1"
+	awk -v tests="$tests" '/^#/ || NF < 3 || $3 == "engine" { next } $3 != "test" || tests == "yes" { print $1 }' "$1"
 }
 
 # optional prints those that only options of nosa run want.

@@ -18,6 +18,9 @@ import (
 
 const overridesID = "nosa-overrides"
 
+// OverridesID is the id of the repository of overrides.
+const OverridesID = overridesID
+
 // Overrides are local packages that win over those of the same name in every repository. They add
 // to the repositories and disable none.
 type Overrides struct {

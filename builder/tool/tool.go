@@ -41,6 +41,7 @@ func Table() []Tool {
 			Name: "dnf", Alias: []string{"dnf-3"}, UsedBy: []string{"fetch", "build"}, Ask: []string{"--version"}, Min: "4.2", Below: "5",
 			Why: "version 5 has another Python API; the container has version 4",
 		},
+		{Name: "rpm-ostree", UsedBy: []string{"engine"}, Ask: []string{"--version"}, Min: "2021.5", Why: "the first with repo-packages"},
 		{Name: "ostree", UsedBy: []string{"build", "disk", "verify"}, Ask: []string{"--version"}, Min: "2021.1"},
 		{Name: "bwrap", UsedBy: []string{"build", "disk"}, Ask: []string{"--version"}, Min: "0.4"},
 		{Name: "mke2fs", UsedBy: []string{"disk"}, Ask: []string{"-V"}, Min: "1.45"},

@@ -81,7 +81,7 @@ func TestFamilyOf(t *testing.T) {
 }
 
 // The lists and the table say the same: every tool has a package in every
-// family and is used by the same parts of nosa there.
+// family and is used by the same parts of nosa there. Debian has no rpm-ostree.
 func TestListsAgreeWithTable(t *testing.T) {
 	for _, family := range Families() {
 		list, err := Packages(family)
@@ -93,6 +93,9 @@ func TestListsAgreeWithTable(t *testing.T) {
 			i := slices.IndexFunc(list, func(p Package) bool {
 				return slices.ContainsFunc(names, func(n string) bool { return slices.Contains(p.Programs, n) })
 			})
+			if i < 0 && family == Debian && tool.Name == "rpm-ostree" {
+				continue
+			}
 			if i < 0 {
 				t.Errorf("%s: no package for %s", family, tool.Name)
 				continue

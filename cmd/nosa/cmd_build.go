@@ -15,7 +15,8 @@ import (
 
 type buildOptions struct {
 	builder.BuildRequest
-	plan bool
+	plan   bool
+	engine engineFlag
 }
 
 func newBuildCommand(a *app) *cobra.Command {
@@ -32,11 +33,17 @@ container: true there is no image, and the default is ostree.
 When nothing that goes into the commit has changed there is no new build; images
 that are missing are made all the same. When only what images are made from has
 changed, the new build has the commit of the last one. Of what goes into the
-commit only that is done again which may come out differently: nosa why tells.` +
+commit only that is done again which may come out differently: nosa why tells.
+
+--engine rpm-ostree has rpm-ostree make the tree, of packages that nosa fetch
+--engine rpm-ostree brought; --plan -v prints its command line.` +
 			exitHelp(exitOK, exitFailed, exitUsage, exitConfig, exitNoWorkspace, exitLocked, exitMissing, exitNoSpace, exitCancelled),
 		ValidArgs: buildTargets(),
 		Args:      checkTargets,
-		RunE: func(cmd *cobra.Command, targets []string) error {
+		RunE: func(cmd *cobra.Command, targets []string) (err error) {
+			if o.Engine, err = o.engine.engine(cmd); err != nil {
+				return err
+			}
 			o.Targets = builder.Targets(modernWords("build", targets))
 			o.Offline, o.NoWait = a.flags.offline, a.flags.noWait
 			if o.plan {
@@ -46,6 +53,7 @@ commit only that is done again which may come out differently: nosa why tells.` 
 		},
 	}
 	f := cmd.Flags()
+	o.engine.add(cmd)
 	f.BoolVarP(&o.Fetch, "fetch", "F", false, "fetch first")
 	f.BoolVar(&o.plan, "plan", false, "print the steps and what would become of each; run nothing")
 	f.BoolVarP(&o.Force, "force", "f", false, "compose even if nothing has changed")
@@ -104,6 +112,9 @@ func (a *app) printPlan(ctx context.Context, req builder.BuildRequest) error {
 	for _, s := range steps {
 		line := fmt.Sprintf("%-8s %-12s %-34s %s", s.State, s.Name, s.Title, s.Reason)
 		fmt.Fprintln(a.stdout, strings.TrimRight(line, " "))
+		if op, ok := s.Params.(interface{ Command() []string }); ok && a.flags.verbose {
+			fmt.Fprintf(a.stdout, "  | %s\n", strings.Join(op.Command(), "\n  |     "))
+		}
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	if isInner(os.Args[1:]) {
 		os.Exit(run())
 	}
-	testscript.Main(m, map[string]func(){"nosa": func() { os.Exit(run()) }})
+	testscript.Main(m, map[string]func(){"nosa": func() { os.Exit(run()) }, "rpm-ostree": fakeRPMOSTree})
 }
 
 // TestScript runs testdata/script: the command line as a user meets it, with
@@ -48,7 +48,7 @@ func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(e *testscript.Env) error {
-			for _, name := range []string{"NOSA_OUTPUT", "NOSA_COLOR", "NOSA_BACKEND", "SOURCE_DATE_EPOCH"} {
+			for _, name := range []string{"NOSA_OUTPUT", "NOSA_COLOR", "NOSA_BACKEND", "NOSA_ENGINE", "SOURCE_DATE_EPOCH"} {
 				e.Setenv(name, "")
 			}
 			e.Setenv("GORACE", "atexit_sleep_ms=0") // else every race-enabled process ends with a second's sleep

@@ -1,0 +1,183 @@
+package builder
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/nestos/nosa/builder/compose"
+	"github.com/nestos/nosa/builder/rpmostree"
+	"github.com/nestos/nosa/builder/tree"
+	"github.com/nestos/nosa/workspace"
+	"github.com/nestos/nosa/workspace/rpmmd"
+)
+
+// composeFiles are the files that one run of rpm-ostree gets and writes, in the job's scratch
+// directory: everything is made anew each time.
+type composeFiles struct {
+	config  *Config
+	resolve compose.ResolveRequest
+	layers  []tree.Layer
+
+	repos []rpmostree.Repo // that there are, once written
+}
+
+// composeDir is where they lie. rpm-ostree looks for .repo files beside its manifest.
+func composeDir(env *Env, elem ...string) string {
+	return env.Work(append([]string{"rpm-ostree"}, elem...)...)
+}
+
+// composeCache is rpm-ostree's own cache: packages as commits, metadata, its work directory.
+func composeCache(ws *workspace.Workspace) string { return filepath.Join(ws.Cache(), "rpm-ostree") }
+
+// request is what a fetch and a build have in common of the command line.
+func (f *composeFiles) request(env *Env) rpmostree.Request {
+	r := rpmostree.Request{
+		Treefile: composeDir(env, "manifest.yaml"), Repo: filepath.Join(env.WS.Cache(), "repo"), CacheDir: composeCache(env.WS),
+		Strict: f.resolve.Strict, WriteLock: composeDir(env, "resolved.json"),
+	}
+	if len(f.lock().Packages) > 0 || r.Strict {
+		r.Lock = composeDir(env, "lock.json")
+	}
+	return r
+}
+
+// lock is what is pinned: by the config's lockfiles, and the packages of overrides/rpm.
+func (f *composeFiles) lock() rpmmd.Lockfile {
+	local := rpmmd.Lockfile{Packages: map[string]rpmmd.Locked{}}
+	if f.resolve.Overrides != nil {
+		for _, n := range f.resolve.Overrides.Packages {
+			local.Packages[n.Name] = rpmmd.Locked{EVRA: n.EVRA()}
+		}
+	}
+	return rpmmd.MergeLockfiles(f.resolve.Lock, local)
+}
+
+// write writes what the program reads, and clears what a killed one has left.
+func (f *composeFiles) write(env *Env) error {
+	if err := os.MkdirAll(composeDir(env), 0o755); err != nil {
+		return fmt.Errorf("preparing rpm-ostree: %w", err)
+	}
+	if err := os.MkdirAll(composeCache(env.WS), 0o755); err != nil {
+		return fmt.Errorf("preparing rpm-ostree: %w", err)
+	}
+	left, err := filepath.Glob(filepath.Join(composeCache(env.WS), "rpm-ostree-compose.*"))
+	if err != nil {
+		return fmt.Errorf("preparing rpm-ostree: %w", err)
+	}
+	for _, dir := range left {
+		if err := removeTree(dir); err != nil {
+			return fmt.Errorf("preparing rpm-ostree: %w", err)
+		}
+	}
+	if err := f.copyRepos(env); err != nil {
+		return err
+	}
+	lock, err := f.lock().JSON()
+	if err != nil {
+		return err
+	}
+	for name, data := range map[string][]byte{"lock.json": lock, "manifest.yaml": f.override(env).YAML()} {
+		if err := os.WriteFile(composeDir(env, name), data, 0o644); err != nil {
+			return fmt.Errorf("preparing rpm-ostree: %w", err)
+		}
+	}
+	return nil
+}
+
+// copyRepos copies the .repo files and adds the one of overrides/rpm.
+func (f *composeFiles) copyRepos(env *Env) error {
+	f.repos = nil
+	for i, dir := range f.resolve.RepoDirs {
+		names, err := filepath.Glob(filepath.Join(dir, "*.repo"))
+		if err != nil {
+			return fmt.Errorf("copying .repo files: %w", err)
+		}
+		for _, name := range names {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				return fmt.Errorf("copying .repo files: %w", err)
+			}
+			copied := composeDir(env, fmt.Sprintf("%d-%s", i, filepath.Base(name))) // the same name may be in both
+			if err := os.WriteFile(copied, text, 0o600); err != nil {
+				return fmt.Errorf("copying .repo files: %w", err)
+			}
+			f.repos = append(f.repos, rpmostree.ReadRepos(name, text)...)
+		}
+	}
+	if len(f.repos) == 0 {
+		return &compose.UnknownRepoError{Dirs: f.resolve.RepoDirs}
+	}
+	if f.resolve.Overrides == nil {
+		return nil
+	}
+	local := rpmostree.LocalRepo(compose.OverridesID, f.resolve.Overrides.URL)
+	for _, id := range f.strangers() { // the lock of ours would have rpm-ostree look for them
+		local = append(local, rpmostree.LocalRepo(id, f.resolve.Overrides.URL)...)
+		env.Reporter("resolve").Warn("lockfile-repos names " + id + ", which no .repo file defines: it counts as empty while overrides/rpm has packages")
+	}
+	if err := os.WriteFile(composeDir(env, "nosa-overrides.repo"), local, 0o600); err != nil {
+		return fmt.Errorf("writing the .repo file of overrides/rpm: %w", err)
+	}
+	return nil
+}
+
+// strangers are the ids of lockfile-repos that nothing defines, where only the lock of overrides/rpm
+// makes them count. Released configs have such.
+func (f *composeFiles) strangers() []string {
+	if len(f.resolve.Lock.Packages) > 0 {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(f.resolve.LockfileRepos), func(id string) bool {
+		return slices.ContainsFunc(f.repos, func(r rpmostree.Repo) bool { return r.ID == id })
+	})
+}
+
+// override is the manifest that the program is given.
+func (f *composeFiles) override(env *Env) rpmostree.Override {
+	m := f.config.Manifest
+	o := rpmostree.Override{Manifest: env.WS.Manifest(), Repos: f.additions()}
+	for _, l := range f.layers {
+		switch {
+		case slices.Contains(texts(m.Layers), l.Name), slices.Contains(texts(m.OverrideLayers), l.Name):
+		case l.Override:
+			o.OverrideLayers = append(o.OverrideLayers, l.Name)
+		default:
+			o.Layers = append(o.Layers, l.Name)
+		}
+	}
+	if f.resolve.Overrides == nil {
+		return o
+	}
+	// A package that the manifest wants from one repository must come from ours now.
+	pinned := rpmostree.RepoPackages{Repo: compose.OverridesID}
+	for _, n := range f.resolve.Overrides.Packages {
+		if slices.ContainsFunc(f.resolve.Install, func(i compose.Item) bool { return i.Repo != "" && i.Text == n.Name }) {
+			pinned.Packages = append(pinned.Packages, n.Name)
+		}
+	}
+	if len(pinned.Packages) > 0 {
+		o.RepoPackages = []rpmostree.RepoPackages{pinned}
+	}
+	return o
+}
+
+// additions are the repositories to enable besides those of the manifest. Where that names none all
+// enabled ones count, until somebody names one: so overrides/rpm, which must only add, names them all.
+func (f *composeFiles) additions() []string {
+	if f.resolve.Overrides == nil {
+		return nil
+	}
+	list := []string{compose.OverridesID}
+	byLock := len(f.resolve.Lock.Packages) > 0 && len(f.resolve.LockfileRepos) > 0 // the config's lock disables the others
+	if len(f.resolve.Repos) > 0 || byLock {
+		return list
+	}
+	for _, r := range f.repos {
+		if r.Enabled {
+			list = append(list, r.ID)
+		}
+	}
+	return list
+}
