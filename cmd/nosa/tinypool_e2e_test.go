@@ -37,6 +37,7 @@ import (
 type tinyPackage struct {
 	Name, Version string
 	Requires      []string
+	Recommends    []string
 	Provides      []string
 	Post          string
 	Files         map[string]tinyFile // by path
@@ -46,6 +47,8 @@ type tinyPackage struct {
 type tinyFile struct {
 	Mode    uint // permissions; 0 is 0644, of directories 0755
 	Content string
+	Doc     bool   // flagged as documentation
+	Lang    string // flagged as of a language
 }
 
 // tinyKernel is the version of the kernel of the tiny pool.
@@ -184,8 +187,8 @@ func (f tinyFile) mode() uint {
 
 // write makes the package in dir.
 func (p tinyPackage) write(dir string) error {
-	requires, provides := rpmpack.Relations{}, rpmpack.Relations{}
-	for set, texts := range map[*rpmpack.Relations][]string{&requires: p.Requires, &provides: p.Provides} {
+	requires, provides, recommends := rpmpack.Relations{}, rpmpack.Relations{}, rpmpack.Relations{}
+	for set, texts := range map[*rpmpack.Relations][]string{&requires: p.Requires, &provides: p.Provides, &recommends: p.Recommends} {
 		for _, text := range texts {
 			if err := set.Set(text); err != nil {
 				return err
@@ -194,13 +197,15 @@ func (p tinyPackage) write(dir string) error {
 	}
 	r, err := rpmpack.NewRPM(rpmpack.RPMMetaData{
 		Name: p.Name, Version: p.Version, Release: "1", Arch: "x86_64", Epoch: rpmpack.NoEpoch, Summary: p.Name, Description: p.Name,
-		Licence: "none", BuildHost: "tiny", BuildTime: time.Unix(tinyTime, 0), Compressor: "zstd:1", Requires: requires, Provides: provides,
+		Licence: "none", BuildHost: "tiny", BuildTime: time.Unix(tinyTime, 0), Compressor: "zstd:1", Requires: requires, Provides: provides, Recommends: recommends,
 	})
 	if err != nil {
 		return err
 	}
+	var langs []string
 	for _, name := range slices.Sorted(maps.Keys(p.Files)) {
 		f := p.Files[name]
+		langs = append(langs, f.Lang)
 		file := rpmpack.RPMFile{Name: name, Owner: "root", Group: "root", MTime: tinyTime, Mode: 0o100000 | f.mode(), Body: []byte(f.Content)}
 		if target, ok := strings.CutPrefix(f.Content, "-> "); ok {
 			file.Mode, file.Body = 0o120777, []byte(target)
@@ -208,7 +213,14 @@ func (p tinyPackage) write(dir string) error {
 		if f.Content == "/" {
 			file.Mode, file.Body = 0o040000|f.mode(), nil
 		}
+		if f.Doc {
+			file.Type |= rpmpack.DocFile
+		}
 		r.AddFile(file)
+	}
+	if strings.Join(langs, "") != "" {
+		const fileLangs = 1097 // RPMTAG_FILELANGS, of each file in the order of their names
+		r.AddCustomTag(fileLangs, rpmpack.EntryStringSlice(langs))
 	}
 	if p.Post != "" {
 		r.AddPostin(p.Post)
@@ -352,13 +364,14 @@ done
 const tinySysusers = `#!/bin/sh
 set -eu
 cat /usr/lib/sysusers.d/*.conf | while read kind name id rest; do
+	gid=${id#*:} id=${id%%:*}
 	case $kind in
 	g | u)
-		grep -q "^$name:" /etc/group || echo "$name:x:$id:" >>/etc/group
+		grep -q "^$name:" /etc/group || echo "$name:x:$gid:" >>/etc/group
 		grep -q "^$name:" /etc/gshadow || echo "$name:!*::" >>/etc/gshadow ;;
 	esac
 	[ "$kind" = u ] || continue
-	grep -q "^$name:" /etc/passwd || echo "$name:x:$id:$id::/:/bin/false" >>/etc/passwd
+	grep -q "^$name:" /etc/passwd || echo "$name:x:$id:$gid::/:/bin/false" >>/etc/passwd
 	grep -q "^$name:" /etc/shadow || echo "$name:!*:19000::::::" >>/etc/shadow
 done
 `
