@@ -181,7 +181,9 @@ func checkConfig(t *testing.T, top string, opts Options) {
 // sources that lie in another directory.
 func checkPrinted(t *testing.T, m *Manifest, printed []byte, opts Options) {
 	t.Helper()
-	spaced := func(i Item) bool { return strings.ContainsFunc(i.Text, unicode.IsSpace) || strings.Contains(i.Text, "'") }
+	spaced := func(i Item) bool {
+		return strings.ContainsFunc(i.Text, unicode.IsSpace) || strings.Contains(i.Text, "'")
+	}
 	again := m.Container || slices.ContainsFunc(m.Packages, spaced) ||
 		slices.ContainsFunc(m.RepoPackages, func(r RepoPackages) bool { return slices.ContainsFunc(r.Packages, spaced) })
 	sources := len(m.AddFiles) > 0 || m.PostprocessScript.Path != "" || m.CheckPasswd.Mode == CheckFile || m.CheckGroups.Mode == CheckFile

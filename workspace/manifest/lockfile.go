@@ -79,7 +79,10 @@ func (r *lockReader) locked(e doc.Entry) (rpmmd.Locked, bool) {
 		}
 	}
 	switch {
-	case members["evra"] == nil && members["evr"] == nil, members["evra"] != nil && members["evr"] != nil:
+	case name == "":
+		r.Report(e.Key.Errorf(codeLockfile, "the name of a package is empty"))
+		return p, false
+	case (members["evra"] == nil) == (members["evr"] == nil), p.EVRA+p.EVR == "":
 		r.Report(e.Value.Errorf(codeLockfile, "%s: want either evra or evr", name))
 		return p, false
 	case members["evra"] != nil && !hasArch(p.EVRA):
