@@ -164,6 +164,9 @@ func parseStatOverride(text []byte) (map[string]modeChange, error) {
 			return nil, fmt.Errorf("%s: want =MODE /path, got %q", where, line)
 		}
 		digits, set := strings.CutPrefix(number, "=")
+		if !set {
+			digits = strings.TrimPrefix(number, "+") // ostree reads it by strtoul
+		}
 		if len(digits) > 1 && digits[0] == '0' {
 			if octal, err := strconv.ParseUint(digits, 8, 12); err == nil {
 				return nil, fmt.Errorf("%s: modes are decimal here: write %d for %s", where, octal, digits)

@@ -14,7 +14,7 @@ import (
 func TestReadLayer(t *testing.T) {
 	dir := writeTree(t, map[string]string{
 		"usr/bin/tool": "x", "usr/lib/data": "d", "etc/sudoers.d/a": "s", "usr/lib/alias": "-> data", "usr/share/empty/": "",
-		"statoverride": "# comment\n\n=288 /etc/sudoers.d/a\n2048 /usr/bin/tool\n",
+		"statoverride": "# comment\n\n=288 /etc/sudoers.d/a\n+2048 /usr/bin/tool\n",
 	})
 	for name, mode := range map[string]os.FileMode{"usr/bin/tool": 0o777, "usr/lib/data": 0o600, "usr/lib": 0o700} {
 		if err := os.Chmod(filepath.Join(dir, name), mode); err != nil {

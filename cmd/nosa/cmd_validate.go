@@ -216,7 +216,7 @@ func (a *app) printFindings(format string, found []located, files int) error {
 		if _, ok := sources[name]; !ok {
 			sources[name], _ = doc.ReadBytes(name) // without it there is no excerpt
 		}
-		fmt.Fprintln(a.stdout, a.paintSeverity(l.Severity, doc.Excerpt(l.Diagnostic, sources[name])))
+		fmt.Fprintln(a.stdout, a.paintSeverity(l.Severity, excerptOf(l.Diagnostic, sources[name])))
 	}
 	if a.flags.quiet {
 		return nil

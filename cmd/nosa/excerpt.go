@@ -1,16 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/nestos/nosa/workspace/doc"
 	"github.com/nestos/nosa/workspace/event"
+	"github.com/nestos/nosa/workspace/lint"
 )
 
 // maxSource bounds the files that are read for an excerpt.
@@ -54,9 +57,23 @@ func (r *renderer) source(file string) []byte {
 	return nil
 }
 
+// excerptOf is doc.Excerpt, without the line of source where that is a secret.
+func excerptOf(d doc.Diagnostic, source []byte) string {
+	secret := slices.Contains([]string{lint.CodeSecret, lint.CodePasswordHash}, d.Code)
+	if strings.HasSuffix(d.File, ".repo") && d.Line > 0 {
+		if lines := bytes.Split(source, []byte("\n")); d.Line <= len(lines) {
+			secret = secret || bytes.Contains(bytes.ToLower(lines[d.Line-1]), []byte("pass"))
+		}
+	}
+	if secret {
+		source = nil
+	}
+	return doc.Excerpt(d, source)
+}
+
 // problem shows something that is wrong at a place, as compilers do.
 func (r *renderer) problem(d doc.Diagnostic) {
-	text := strings.TrimSuffix(doc.Excerpt(d, r.source(d.File)), "\n")
+	text := strings.TrimSuffix(excerptOf(d, r.source(d.File)), "\n")
 	head, rest, _ := strings.Cut(text, "\n")
 	word := string(d.Severity)
 	head = strings.TrimPrefix(strings.TrimPrefix(head, word), "[]")
@@ -105,7 +122,7 @@ func (r *renderer) misfit(m misfit) {
 			r.problem(d)
 			continue
 		}
-		_, more, _ := strings.Cut(doc.Excerpt(d, r.source(d.File)), "\n")
+		_, more, _ := strings.Cut(excerptOf(d, r.source(d.File)), "\n")
 		r.line(r.a.stderr, strings.TrimSuffix(more, "\n"))
 	}
 	for _, note := range m.notes {

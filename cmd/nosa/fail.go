@@ -179,7 +179,7 @@ func (r *renderer) excerpt(path string) string {
 	if source == nil || d.Line == 0 {
 		return ""
 	}
-	_, text, _ := strings.Cut(doc.Excerpt(d, source), "\n")
+	_, text, _ := strings.Cut(excerptOf(d, source), "\n")
 	if d.Column == 0 { // there is no word to mark
 		lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 		text = strings.Join(lines[:max(1, len(lines)-1)], "\n")
