@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -161,39 +160,6 @@ func (l *imageLoader) include(at *doc.Node, name, target string) *doc.Node {
 		return nil
 	}
 	return l.load(path, append(slices.Clone(at.Chain), at.Short()))
-}
-
-// mergeNodes is the included file under the including one: scalars of the
-// latter win, mappings merge, lists are joined, its items first, without
-// repeating any.
-func mergeNodes(over, under *doc.Node) *doc.Node {
-	merged := &doc.Node{Origin: over.Origin, Kind: doc.Map, Entries: slices.Clone(over.Entries)}
-	for _, u := range under.Entries {
-		i := slices.IndexFunc(merged.Entries, func(e doc.Entry) bool { return e.Key.Text == u.Key.Text })
-		if i < 0 {
-			merged.Entries = append(merged.Entries, u)
-			continue
-		}
-		o := merged.Entries[i].Value
-		switch {
-		case o.Kind == doc.Map && u.Value.Kind == doc.Map:
-			merged.Entries[i].Value = mergeNodes(o, u.Value)
-		case o.Kind == doc.List && u.Value.Kind == doc.List:
-			merged.Entries[i].Value = joinLists(o, u.Value)
-		}
-	}
-	return merged
-}
-
-func joinLists(over, under *doc.Node) *doc.Node {
-	joined := &doc.Node{Origin: over.Origin, Kind: doc.List}
-	for _, item := range slices.Concat(over.Items, under.Items) {
-		same := func(have *doc.Node) bool { return reflect.DeepEqual(have.Value(), item.Value()) }
-		if !slices.ContainsFunc(joined.Items, same) {
-			joined.Items = append(joined.Items, item)
-		}
-	}
-	return joined
 }
 
 // decodeImage checks the flattened mapping against the table.

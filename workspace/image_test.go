@@ -217,30 +217,3 @@ func TestLoadPlatforms(t *testing.T) {
 		t.Error(diff)
 	}
 }
-
-// The checked-in config shapes are read elsewhere; here any text must do no harm.
-func FuzzLoadImage(f *testing.F) {
-	for _, text := range []string{"size: 10\n", "include: image.yaml\n", "extra-kargs: [a, a]\n", "a: &x {b: 1}\nc: *x\n", "<<: {size: 1}\n", "rootfs: ~\n", "!0"} {
-		f.Add(text)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		path := filepath.Join(t.TempDir(), "image.yaml")
-		writeFile(t, path, text)
-		c, ds := workspace.LoadImage(path, "")
-		if ds.HasErrors() {
-			return
-		}
-		data, err := c.JSON("x")
-		if err != nil {
-			t.Fatalf("%q: %v", text, err)
-		}
-		back, ds := workspace.ParseImageJSON(data)
-		if ds.HasErrors() {
-			t.Fatalf("%q: our own image.json %s: %v", text, data, said(ds))
-		}
-		again, err := back.JSON("x")
-		if err != nil || string(again) != string(data) {
-			t.Fatalf("%q: %s became %s, %v", text, data, again, err)
-		}
-	})
-}
