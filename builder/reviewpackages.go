@@ -3,7 +3,6 @@ package builder
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -198,7 +197,7 @@ func (r *packageReview) hidden(m compose.NotFound) {
 		case compose.HiddenLock:
 			reasons = append(reasons, "locked to another version")
 			hint = "the repositories have " + listFound(m.Available) + "; nosa fetch --update-lockfile locks anew"
-		case compose.HiddenUnlock:
+		case compose.HiddenUnlocked:
 			reasons = append(reasons, "only in lockfile-repos, and not locked")
 			hint = "lock it, or add the repository to repos:"
 		}
@@ -219,15 +218,7 @@ func (r *packageReview) excludedAt(list []compose.Found) string {
 // conflict is a group of requests that cannot be had together.
 func (r *packageReview) conflict(g compose.Conflict) {
 	for _, n := range g.Needed {
-		first := n.Links[0]
-		code, hint := CodeLocked, "nosa fetch --update-lockfile locks anew"
-		switch n.Why {
-		case compose.HiddenExclude:
-			code, hint = CodeExcluded, fmt.Sprintf("take %s out of exclude-packages:, or %s out of packages:", n.Name, first.Text)
-		case compose.HiddenUnlock:
-			hint = "lock " + n.Name + ", or add its repository to repos:"
-		}
-		r.add(first.Origin.Errorf(code, "%s", n.Text()).WithHint(hint))
+		r.needed(n)
 	}
 	if len(g.Needed) > 0 {
 		return
@@ -243,6 +234,22 @@ func (r *packageReview) conflict(g compose.Conflict) {
 		text += " together with " + strings.Join(others, ", ")
 	}
 	r.add(first.Origin.Errorf(CodeConflict, "%s", text).WithWhy(strings.Join(g.Lines, "; ")).WithHint(hint))
+}
+
+// needed is a package that is hidden and that requests need.
+func (r *packageReview) needed(n compose.Needed) {
+	first := n.Links[0]
+	code, hint := CodeLocked, "nosa fetch --update-lockfile locks anew"
+	switch n.Why {
+	case compose.HiddenExclude:
+		code, hint = CodeExcluded, "take "+n.Name+" out of exclude-packages:"
+		if len(n.Also) == 0 {
+			hint += ", or " + first.Text + " out of packages:"
+		}
+	case compose.HiddenUnlocked:
+		hint = "lock " + n.Name + ", or add its repository to repos:"
+	}
+	r.add(first.Origin.Errorf(code, "%s", n.Text()).WithHint(hint))
 }
 
 // unknown is an exclude that nothing is called like. A config may exclude what

@@ -19,6 +19,7 @@ import hawkey
 
 MAX_AVAILABLE = 5  # versions that are named of what was not found
 MAX_LIKELY = 100  # names that difflib compares
+MAX_GROUPS = 50  # conflicts that are told
 
 
 def emit(event, **fields):
@@ -193,23 +194,38 @@ class Filters:
             if not keep:
                 emit("lock", name=name, available=sorted(str(p) + " " + p.reponame for p in named))
             other, locked = other.union(named.difference(keep)), locked.union(keep)
-        unlocked = query().filterm(reponame=req["lockfile_repos"]) if req["lockfile_repos"] else query().filterm(empty=True)
-        unlocked = unlocked.difference(locked).difference(other)
-        if req["strict"]:
-            other = query().difference(locked).difference(unlocked)
-        self.by = {"lock": other, "lockfile-repos": unlocked, "exclude": query().filterm(name=req["exclude"])}
-        for hidden in self.by.values():
+        free = query().difference(locked).difference(other)
+        unlocked = free.filter(reponame=req["lockfile_repos"]) if req["lockfile_repos"] else free.filter(empty=True)
+        strict = free.difference(unlocked) if req["strict"] else free.filter(empty=True)
+        self.whole = {"lock": other, "lockfile-repos": unlocked, "strict": strict,
+                      "exclude": query().filterm(name=req["exclude"])}
+        for hidden in self.whole.values():
             hidden.apply()
-        self.hide(self.by)
+        self.restore()
 
-    def hide(self, whys):
-        """Hides what is to be hidden for these reasons, and nothing else."""
+    def restore(self):
+        self.by = dict(self.whole)
+        self.hide()
+
+    def hide(self):
         self.sack.set_excludes(self.before)
-        for why in whys:
-            self.sack.add_excludes(self.by[why])
+        for hidden in self.by.values():
+            self.sack.add_excludes(hidden)
+
+    def lift(self, found):
+        """Hides no longer what has one of these (why, name). Of a strict lock that is all it has not."""
+        for why, name in found:
+            keep = self.by[why].filter(empty=True) if why == "strict" else self.by[why].difference(self.by[why].filter(name=name))
+            self.by[why] = keep.apply()
+        self.hide()
+
+    def named(self, lines):
+        """What the solver's lines say is hidden: {(why, name)}."""
+        nevras = set(re.findall(r"package (\S+) is filtered out by exclude filtering", "\n".join(lines)))
+        return {(why, p.name) for why, hidden in self.by.items() for p in hidden if str(p) in nevras}
 
     def why(self, found):
-        return sorted(why for why, hidden in self.by.items() if hidden.intersection(found))
+        return sorted(why for why, hidden in self.whole.items() if hidden.intersection(found))
 
 
 class Names:
@@ -317,42 +333,76 @@ def core(fails, fixed, new, rest):
     return core(fails, fixed + second, bool(second), left) + second
 
 
-def needed(base, req, group, filters, names):
-    """The shortest chains by which the requests of a group need what is hidden: [{why, name, links}]."""
-    chains, indexes = [], sorted(index for index, _ in group)
-    for why in (why for why in filters.by if names[why]):
-        for visible in ([why], list(filters.by)):
-            filters.hide(w for w in filters.by if w not in visible)
-            marks = [(index, selectors(base, req["install"][index])) for index in indexes]
-            goal, solved = solve(base, req, marks)
-            if solved:
-                break
-        if solved:
-            graph = Graph(base, goal.list_installs(), req["weak"])
-            starts = graph.starts(marks)
-            for name in names[why]:
-                links = graph.chain(starts, set(filters.by[why].filter(name=name)))
-                if links:
-                    chains.append({"why": why, "name": name, "links": links})
-    filters.hide(filters.by)
-    return chains
+def lines_of(goal):
+    return [line for problem in goal.problem_rules() for line in problem if line != "conflicting requests"]
+
+
+def reselect(base, req, marks):
+    return [(index, selectors(base, req["install"][index])) for index, _ in marks]
 
 
 def explain(base, req, marks, filters):
-    """Groups of requests that cannot be had together, each as small as can be; whether there may be more."""
-    groups, until = [], time.monotonic() + req["patience"]
-    while marks and not solve(base, req, marks)[1]:
-        if groups and time.monotonic() > until:
-            return groups, True
-        group = core(lambda part: not solve(base, req, part)[1], [], False, marks)
-        goal, _ = solve(base, req, group)
-        lines = [line for problem in goal.problem_rules() for line in problem if line != "conflicting requests"]
-        nevras = re.findall(r"package (\S+) is filtered out by exclude filtering", "\n".join(lines))
-        names = {why: sorted({p.name for p in query if str(p) in nevras}) for why, query in filters.by.items()}
-        groups.append({"items": sorted(i for i, _ in group), "lines": lines, "hidden": names,
-                       "needed": needed(base, req, group, filters, names)})
-        marks = [m for m in marks if m not in group]
-    return groups, False
+    """Why the marks cannot be had together: groups, and whether there may be more of them.
+
+    What is hidden and needed counts as visible once it is found, and has a group for each name, with
+    the shortest way to it from any request. Of the rest each group is as small as can be.
+    """
+    groups, removed, lines, until = [], [], [], time.monotonic() + req["patience"]
+    solved = False
+    while marks and not (solved or (groups or lines) and time.monotonic() > until):
+        goal, solved = solve(base, req, marks)
+        hidden = set() if solved else filters.named(lines_of(goal))
+        if hidden:
+            lines += lines_of(goal)
+            filters.lift(hidden)
+            marks = reselect(base, req, marks)
+        elif not solved:
+            group = core(lambda part: not solve(base, req, part)[1], [], False, marks)
+            groups.append({"items": sorted(i for i, _ in group), "lines": lines_of(solve(base, req, group)[0]), "hidden": {}})
+            removed.append(group)
+            marks = [m for m in marks if m not in group]
+    solved = solved or not marks
+    if lines:
+        parts = [marks, *([m] for group in removed if len(group) > 1 for m in group)]
+        found = needed(base, req, filters, parts)
+        filters.restore()
+        for group, of in zip(groups, removed):  # which may need hidden packages and not be had with them either
+            for why, name in sorted(filters.named(lines_of(solve(base, req, reselect(base, req, of))[0]))):
+                if (why, name) not in found:
+                    group["hidden"].setdefault(why, []).append(name)
+        for (why, name), group in found.items():
+            nevras = {str(p) for p in filters.whole[why].filter(name=name)}
+            group["lines"] = unique(line for line in lines if nevras & set(line.split()))
+        groups = [*found.values(), *groups]
+    if not solved and not groups:
+        groups = [{"items": [index for index, _ in marks], "lines": unique(lines), "hidden": {}}]
+    return groups[:MAX_GROUPS], len(groups) > MAX_GROUPS or not solved
+
+
+def needed(base, req, filters, parts):
+    """The hidden packages that parts of the request take when they may, and the shortest way to each:
+    {(why, name): group}. Nothing is needed that is only recommended."""
+    groups = {}
+    for marks in parts:
+        goal, solved = solve(base, {**req, "weak": False}, marks)
+        if not solved or not marks:
+            continue
+        graph = Graph(base, goal.list_installs(), False)
+        starts = graph.starts(marks)
+        for why, hidden in filters.whole.items():
+            for name in sorted({p.name for p in graph.query.intersection(hidden)}):
+                goals = set(graph.query.filter(name=name))
+                links = graph.chain(starts, goals)
+                if links and (why, name) not in groups:
+                    users = graph.users(goals)
+                    also = sorted({index for index, pkg in starts if pkg in users} - {links[0]["index"]})
+                    groups[why, name] = {"items": [links[0]["index"]], "hidden": {why: [name]},
+                                         "needed": [{"why": why, "name": name, "links": links, "also": also}]}
+    return dict(sorted(groups.items(), key=lambda g: (len(g[1]["needed"][0]["links"]), g[0])))
+
+
+def unique(lines):
+    return list(dict.fromkeys(lines))
 
 
 def run(main):

@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -14,7 +15,7 @@ import (
 type NotFound struct {
 	Item
 	Near      []string // names that are written alike
-	Hidden    []string // why packages that would do are hidden: exclude, lock, lockfile-repos
+	Hidden    []string // why packages that would do are hidden: HiddenExclude…
 	Repos     []string // repositories that have packages that would do, hidden or not asked for
 	Unused    []string // repositories that are not used and have them, as far as their metadata is in the cache
 	Available []Found  // the newest that would do, or else of the same name
@@ -24,7 +25,7 @@ type NotFound struct {
 type Found struct {
 	Package string   `json:"package"` // NEVRA
 	Repo    string   `json:"repo"`
-	Hidden  []string `json:"hidden,omitempty"` // why it is hidden: exclude, lock, lockfile-repos
+	Hidden  []string `json:"hidden,omitempty"` // why it is hidden: HiddenExclude…
 }
 
 // NotFoundError lists every request that no package satisfies.
@@ -53,7 +54,7 @@ func (e *NotFoundError) Error() string {
 func (m NotFound) Why() string {
 	switch {
 	case len(m.Hidden) > 0:
-		return "hidden by " + strings.Join(m.Hidden, " and ")
+		return "hidden by " + strings.Join(m.hiddenBy(), " and ")
 	case len(m.Repos) > 0:
 		return "it is in " + strings.Join(m.Repos, ", ")
 	case len(m.Available) > 0:
@@ -64,6 +65,15 @@ func (m NotFound) Why() string {
 		return "near: " + strings.Join(m.Near, ", ")
 	}
 	return ""
+}
+
+func (m NotFound) hiddenBy() []string {
+	texts := map[string]string{HiddenStrict: "the strict lock", HiddenUnlocked: "lockfile-repos, it is not locked"}
+	list := make([]string, len(m.Hidden))
+	for i, why := range m.Hidden {
+		list[i] = cmp.Or(texts[why], why)
+	}
+	return list
 }
 
 func foundText(list []Found) string {
@@ -81,43 +91,56 @@ type Conflict struct {
 	Lines    []string // the solver's explanation
 	Excluded []Item   // entries of the exclude list that hide what it needs
 	Locked   []string // names of packages of which the lock hides a version that it needs
-	Unlocked []string // names of packages that only lockfile-repos have, and no lock
+	Unlocked []string // names of packages that it needs, and that would have to be locked
 	Needed   []Needed // how it comes to need these, as far as that could be found
 }
 
 // Needed is a hidden package that a request needs, and the shortest way to it.
 type Needed struct {
-	Why     string // what hides it: exclude, lock, lockfile-repos
+	Why     string // what hides it: HiddenExclude…
 	Name    string
 	Exclude Item   // its entry, of exclude
 	Links   []Link // from a request to the package
+	Also    []Item // further requests that need it
 }
 
 // Text says it in a sentence: podman requires containers-common requires crun, which is excluded at
 // manifest.yaml:12:5.
 func (n Needed) Text() string {
-	return ChainText(n.Links) + ", which " + n.Hidden()
-}
-
-// Hidden says how the package is hidden: is excluded at manifest.yaml:12:5.
-func (n Needed) Hidden() string {
+	text := ChainText(n.Links) + ", which "
 	switch n.Why {
 	case HiddenExclude:
-		if n.Exclude.Origin.File == "" {
-			return "is excluded"
+		text += "is excluded"
+		if n.Exclude.Origin.File != "" {
+			text += " at " + n.Exclude.Origin.String()
 		}
-		return "is excluded at " + n.Exclude.Origin.String()
 	case HiddenLock:
-		return "is locked to another version"
+		text += "is locked to another version"
+	case HiddenStrict:
+		text += "is not in the lock"
+	default:
+		text += "only lockfile-repos have, and no lock names it"
 	}
-	return "only lockfile-repos have, and no lock names it"
+	const most = 3
+	var also []string
+	for _, item := range n.Also[:min(most, len(n.Also))] {
+		also = append(also, item.Text)
+	}
+	if more := len(n.Also) - most; more > 0 {
+		also = append(also, fmt.Sprintf("%d more", more))
+	}
+	if len(also) > 0 {
+		text += "; it is needed for " + strings.Join(also, ", ") + " too"
+	}
+	return text
 }
 
 // What hides packages from the solver.
 const (
-	HiddenExclude = "exclude"        // an entry of the exclude list
-	HiddenLock    = "lock"           // another version is locked or, of a strict lock, none
-	HiddenUnlock  = "lockfile-repos" // only repositories for locked packages have it, and it is not locked
+	HiddenExclude  = "exclude"        // an entry of the exclude list
+	HiddenLock     = "lock"           // another version is locked
+	HiddenStrict   = "strict"         // no version is locked, and the lock is strict
+	HiddenUnlocked = "lockfile-repos" // only repositories for locked packages have it, and it is not locked
 )
 
 // ConflictError explains why the requests cannot be satisfied, a group each.
@@ -165,8 +188,8 @@ func (c Conflict) hidden() []string {
 		}
 	}
 	for _, name := range c.Unlocked {
-		if !chained[HiddenUnlock+" "+name] {
-			lines = append(lines, "  only in lockfile-repos, and not locked: "+name)
+		if !chained[HiddenUnlocked+" "+name] && !chained[HiddenStrict+" "+name] {
+			lines = append(lines, "  not locked: "+name)
 		}
 	}
 	return lines

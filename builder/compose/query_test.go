@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -46,13 +47,13 @@ func fetchedRequest(t *testing.T, dir string, install ...string) QueryRequest {
 }
 
 // fetchMetadata leaves the metadata of the request's repositories in its cache.
-func fetchMetadata(t *testing.T, r ResolveRequest) {
+func fetchMetadata(t testing.TB, r ResolveRequest) {
 	t.Helper()
 	r.Install, r.Exclude, r.Lock = items("no-such-package"), nil, rpmmd.Lockfile{}
 	refused[*NotFoundError](t, r)
 }
 
-func asked(t *testing.T, r QueryRequest) Answer {
+func asked(t testing.TB, r QueryRequest) Answer {
 	t.Helper()
 	a, err := Query(t.Context(), r)
 	if err != nil {
@@ -180,24 +181,56 @@ func TestQueryProblems(t *testing.T) {
 	}
 }
 
-// TestNeededLocked names the chain to a package that is locked away, and to one that only
-// lockfile-repos have.
-func TestNeededLocked(t *testing.T) {
-	dir := makeRepo(t, testPackage{name: "app", requires: []string{"lib >= 2"}}, testPackage{name: "top", requires: []string{"app", "extra"}},
-		testPackage{name: "lib", version: "1-1"}, testPackage{name: "lib", version: "2-1"})
+// TestNeeded names the shortest chain to what is hidden and needed, once for each such package.
+func TestNeeded(t *testing.T) {
+	dir := makeRepo(
+		t,
+		testPackage{name: "app", requires: []string{"lib >= 2"}}, testPackage{name: "top", requires: []string{"app", "extra"}},
+		testPackage{name: "lib", version: "1-1"}, testPackage{name: "lib", version: "2-1"},
+		testPackage{name: "engine", requires: []string{"(runc or crun)"}, recommends: []string{"toy"}}, testPackage{name: "runc"}, testPackage{name: "crun"},
+		testPackage{name: "long", requires: []string{"middle"}}, testPackage{name: "middle", requires: []string{"engine"}}, testPackage{name: "toy"},
+		testPackage{name: "red", conflicts: []string{"blue"}, requires: []string{"toy"}}, testPackage{name: "blue"},
+		testPackage{name: "broken", requires: []string{"nothing", "toy"}},
+		testPackage{name: "half", requires: []string{"broken"}},
+	)
 	pool := makeRepo(t, testPackage{name: "extra"})
-	r := request(t, "", "top")
-	r.RepoDirs = []string{repoFile(t, section("base", "file://"+dir), section("pool", "file://"+pool))}
-	r.Repos, r.LockfileRepos = []string{"base"}, []string{"pool"}
-	r.Lock = rpmmd.Lockfile{Packages: map[string]rpmmd.Locked{"lib": {EVRA: "1-1.noarch"}, "extra": {EVRA: "1-1.noarch"}}}
-	got := refused[*ConflictError](t, r).Groups[0]
-	if diff := cmp.Diff("top requires app requires lib, which is locked to another version", got.Needed[0].Text()); diff != "" {
-		t.Error(diff)
+	lock := func(pins ...string) rpmmd.Lockfile {
+		l := rpmmd.Lockfile{Packages: map[string]rpmmd.Locked{}}
+		for _, pin := range pins {
+			name, evra, _ := strings.Cut(pin, "-")
+			l.Packages[name] = rpmmd.Locked{EVRA: evra}
+		}
+		return l
 	}
-	r.Lock = rpmmd.Lockfile{Packages: map[string]rpmmd.Locked{"lib": {EVRA: "2-1.noarch"}}}
-	got = refused[*ConflictError](t, r).Groups[0]
-	if diff := cmp.Diff("top requires extra, which only lockfile-repos have, and no lock names it", got.Needed[0].Text()); diff != "" {
-		t.Error(diff)
+	for _, tt := range []struct {
+		name    string
+		install string
+		exclude []Item
+		lock    rpmmd.Lockfile
+		strict  bool
+		want    string // what must stand in the error
+		groups  int
+	}{
+		{name: "excluded, for several", install: "middle long engine", exclude: items("runc", "crun"), groups: 1, want: `^cannot install m.yaml:3:3: engine
+  package .* is filtered out by exclude filtering
+  engine requires (runc|crun), which is excluded at m.yaml:[12]:3; it is needed for middle, long too$`},
+		{name: "only recommended", install: "engine", exclude: items("toy", "runc", "crun"), groups: 1, want: `engine requires (runc|crun), which is excluded`},
+		{name: "locked", install: "top", lock: lock("lib-1-1.noarch", "extra-1-1.noarch"), groups: 1, want: `top requires app requires lib, which is locked to another version$`},
+		{name: "only to be locked", install: "top", lock: lock("lib-2-1.noarch"), groups: 1, want: `top requires extra, which only lockfile-repos have, and no lock names it$`},
+		{name: "strict", install: "top", lock: lock("top-1-1.noarch"), strict: true, groups: 3, want: `top requires app requires lib, which is not in the lock$`},
+		{name: "beside what nothing provides", install: "half", exclude: items("broken"), groups: 1, want: `(?s)nothing provides nothing.*m.yaml:1:3: excluded: broken$`},
+		{name: "beside a conflict", install: "red blue broken", exclude: items("toy"), groups: 3, want: `(?s)red requires toy, which is excluded at m.yaml:1:3\n.*red together with .*nothing provides nothing`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := request(t, "", strings.Fields(tt.install)...)
+			r.RepoDirs = []string{repoFile(t, section("base", "file://"+dir), section("pool", "file://"+pool))}
+			r.Repos, r.LockfileRepos = []string{"base"}, []string{"pool"}
+			r.Exclude, r.Lock, r.Strict = tt.exclude, tt.lock, tt.strict
+			got := refused[*ConflictError](t, r)
+			if !regexp.MustCompile(tt.want).MatchString(got.Error()) || len(got.Groups) != tt.groups || got.More {
+				t.Errorf("%d groups, want %d:\n%v", len(got.Groups), tt.groups, got)
+			}
+		})
 	}
 }
 
@@ -220,6 +253,10 @@ func TestQueryOnlyReads(t *testing.T) {
 	}
 	if diff := cmp.Diff(before, listing(t, r.CacheDir)); diff != "" {
 		t.Error(diff)
+	}
+	r.Package = ""
+	if got := asked(t, r); got.NotFound != nil || got.Conflict != nil || got.Unknown != nil {
+		t.Errorf("nothing is wrong with it: got %+v", got)
 	}
 	r.CacheDir = t.TempDir()
 	if _, err := Query(t.Context(), r); err == nil || !strings.Contains(err.Error(), "repository base") {

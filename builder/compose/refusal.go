@@ -46,6 +46,7 @@ type wireGroup struct {
 		Why   string
 		Name  string
 		Links []wireLink
+		Also  []int
 	}
 }
 
@@ -97,7 +98,7 @@ func (r ResolveRequest) conflicts(w wireRefusal) *ConflictError {
 }
 
 func (r ResolveRequest) conflict(g wireGroup) Conflict {
-	c := Conflict{Lines: g.Lines, Locked: g.Hidden[HiddenLock], Unlocked: g.Hidden[HiddenUnlock]}
+	c := Conflict{Lines: g.Lines, Locked: g.Hidden[HiddenLock], Unlocked: slices.Concat(g.Hidden[HiddenUnlocked], g.Hidden[HiddenStrict])}
 	for _, i := range g.Items {
 		c.Items = append(c.Items, r.Install[i])
 	}
@@ -110,6 +111,9 @@ func (r ResolveRequest) conflict(g wireGroup) Conflict {
 		needed := Needed{Why: n.Why, Name: n.Name, Links: r.links(n.Links)}
 		if i := slices.IndexFunc(c.Excluded, func(item Item) bool { return item.Text == n.Name }); i >= 0 && n.Why == HiddenExclude {
 			needed.Exclude = c.Excluded[i]
+		}
+		for _, i := range n.Also {
+			needed.Also = append(needed.Also, r.Install[i])
 		}
 		c.Needed = append(c.Needed, needed)
 	}

@@ -18,7 +18,7 @@ import (
 )
 
 // need skips, or fails where skipping is not allowed, when something is not there.
-func need(t *testing.T, programs ...string) {
+func need(t testing.TB, programs ...string) {
 	t.Helper()
 	missing := ""
 	for _, p := range programs {
@@ -42,7 +42,7 @@ func need(t *testing.T, programs ...string) {
 }
 
 // sh runs a program of a test.
-func sh(t *testing.T, argv ...string) string {
+func sh(t testing.TB, argv ...string) string {
 	t.Helper()
 	out, err := exec.CommandContext(context.WithoutCancel(t.Context()), argv[0], argv[1:]...).CombinedOutput()
 	if err != nil {
@@ -65,7 +65,7 @@ type testPackage struct {
 	sign                                      func([]byte) ([]byte, error)
 }
 
-func relations(t *testing.T, list []string) rpmpack.Relations {
+func relations(t testing.TB, list []string) rpmpack.Relations {
 	t.Helper()
 	set := rpmpack.Relations{}
 	for _, text := range list {
@@ -76,7 +76,7 @@ func relations(t *testing.T, list []string) rpmpack.Relations {
 	return set
 }
 
-func (p testPackage) write(t *testing.T, dir string) {
+func (p testPackage) write(t testing.TB, dir string) {
 	t.Helper()
 	version, release := "1", "1"
 	if p.version != "" {
@@ -150,7 +150,7 @@ func (p testPackage) write(t *testing.T, dir string) {
 }
 
 // makeRepo writes packages and their metadata and gives the directory.
-func makeRepo(t *testing.T, packages ...testPackage) string {
+func makeRepo(t testing.TB, packages ...testPackage) string {
 	t.Helper()
 	need(t, "createrepo_c")
 	dir := t.TempDir()
@@ -162,7 +162,7 @@ func makeRepo(t *testing.T, packages ...testPackage) string {
 }
 
 // repoFile writes a .repo file: its sections by id, with baseurl=URL and further lines.
-func repoFile(t *testing.T, sections ...string) string {
+func repoFile(t testing.TB, sections ...string) string {
 	t.Helper()
 	dir := t.TempDir()
 	text := strings.Join(sections, "\n")
@@ -190,7 +190,7 @@ func origin(line int) manifest.Origin {
 }
 
 // request is one that resolves from the repository in dir.
-func request(t *testing.T, dir string, install ...string) ResolveRequest {
+func request(t testing.TB, dir string, install ...string) ResolveRequest {
 	t.Helper()
 	return ResolveRequest{
 		Arch: "x86_64", ReleaseVer: "12", RepoDirs: []string{repoFile(t, section("base", "file://"+dir))},
@@ -213,7 +213,7 @@ func resolved(t *testing.T, r ResolveRequest) []string {
 }
 
 // refused is the error of Resolve, as the type that the test wants.
-func refused[E error](t *testing.T, r ResolveRequest) E {
+func refused[E error](t testing.TB, r ResolveRequest) E {
 	t.Helper()
 	s, err := Resolve(t.Context(), r)
 	var want E

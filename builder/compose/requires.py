@@ -107,6 +107,18 @@ class Graph:
                     heapq.heappush(queue, (weak + (kind != "requires"), hops + 1, next(order), pkg, step, to))
         return []
 
+    def users(self, goals):
+        """The packages that lead to one of the goals, which are among them."""
+        by = {}
+        for pkg in self.query:
+            for _, _, to in self.links(pkg):
+                by.setdefault(to, []).append(pkg)
+        users, rest = set(goals), list(goals)
+        while rest:
+            rest = [pkg for to in rest for pkg in by.get(to, ()) if pkg not in users]
+            users.update(rest)
+        return users
+
     def needs(self, pkg):
         return [{"kind": kind, "text": text, **named(to)} for kind, text, to in self.links(pkg)]
 

@@ -149,7 +149,7 @@ func TestStrictLockHides(t *testing.T) {
 	r.Strict = true
 	r.Lock = rpmmd.Lockfile{Packages: map[string]rpmmd.Locked{"lib": {EVR: "2-1"}}}
 	got := refused[*NotFoundError](t, r)
-	if diff := cmp.Diff([]string{"lock"}, got.Items[0].Hidden); diff != "" {
+	if diff := cmp.Diff([]string{"strict"}, got.Items[0].Hidden); diff != "" {
 		t.Error(diff)
 	}
 }
