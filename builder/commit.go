@@ -29,6 +29,9 @@ func (o *CommitTree) Run(ctx context.Context, env *Env, r *event.Reporter) error
 	if err != nil {
 		return err
 	}
+	if m := b.config.Manifest; m.Has("advisories-metadata") && m.AdvisoriesMetadata == manifest.Inline {
+		r.Info("advisories-metadata: the dnf engine records no advisories")
+	}
 	repo := env.Repo(r)
 	if o.SELinux {
 		b.commit, err = repo.Commit(ctx, ostree.CommitRequest{

@@ -93,9 +93,11 @@ func Review(ctx context.Context, f ConfigFiles, o ReviewOptions) (*Config, doc.D
 	var found doc.Diagnostics
 	c.Manifest, found = manifest.Load(f.Manifest, manifest.Options{Arch: o.Arch, Root: f.Root})
 	found = append(found, c.Manifest.Unsupported(o.Engine)...)
-	image, more := workspace.LoadImage(f.Image, f.Root)
-	c.Image = image
-	found = append(found, more...)
+	if _, err := os.Stat(f.Image); !c.Manifest.Container || err == nil { // a container has no images
+		image, more := workspace.LoadImage(f.Image, f.Root)
+		c.Image = image
+		found = append(found, more...)
+	}
 	platforms, more := workspace.LoadPlatforms(f.Platforms, o.Arch, f.Root)
 	c.Platforms = platforms.JSON
 	found = append(found, more...)

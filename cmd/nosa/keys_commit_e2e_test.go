@@ -108,7 +108,7 @@ advisories-metadata: inline
 	script := tinyFile{Mode: 0o755, Content: "#!/bin/sh\nset -e\ntest -f \"$RPMOSTREE_WORKDIR/base.yaml\"\ntest -d usr/lib/modules\necho final >/usr/share/final\n"}
 	return []keyCase{
 		{
-			name: "metadata", short: true, manifest: metadata + "repo-metadata: detached\n",
+			name: "metadata", short: true, manifest: metadata + "repo-metadata: detached\n", says: "the dnf engine records no advisories",
 			meta: map[string]string{
 				"version": "'7'", "keys.text": "'of keys'", "keys.flag": "true", "keys.number": "int64 5", "keys.fraction": "1.5",
 				"keys.list": "[<'a'>, <int64 2>]", "keys.map": "{'k': <'v'>}", "ostree.container-cmd": "['/usr/bin/sh', '-c']",

@@ -21,6 +21,7 @@ type keyCase struct {
 	short    bool   // one that make test runs
 	manifest string // the whole treefile; it includes base.yaml or os.yaml
 	files    map[string]tinyFile
+	without  string   // a file of the config that is put away meanwhile
 	args     []string // of nosa build, before the target
 	target   string   // empty is ostree
 
@@ -114,6 +115,11 @@ func (k keyCase) run(t *testing.T, n nosa) {
 	n.t = t
 	writeFiles(t, filepath.Join(n.dir, "src", "config"), map[string]tinyFile{"manifest.yaml": {Content: k.manifest}})
 	writeFiles(t, filepath.Join(n.dir, "src", "config"), k.files)
+	if k.without != "" {
+		name := filepath.Join(n.dir, "src", "config", k.without)
+		shell(t, n.dir, "mv "+name+" "+name+".away")
+		defer shell(t, n.dir, "mv "+name+".away "+name)
+	}
 	args := append([]string{"build"}, k.args...)
 	switch k.target {
 	case "":

@@ -137,7 +137,7 @@ sysusers: compose-forced
 			want:    map[string]string{"/usr/etc/tiny.conf": "-00600", "/usr/libexec/tiny-helper": "-00555"},
 		},
 		{
-			name: "container", short: true, target: "none", manifest: "include: os.yaml\ncontainer: true\nselinux: true\n",
+			name: "container", short: true, target: "none", without: "image.yaml", manifest: "include: os.yaml\ncontainer: true\nselinux: true\n",
 			says: "a container has no kernel",
 			want: map[string]string{"/tmp": "d01777", "/usr/lib/modules": "", "/usr/lib/ostree-boot*": "", "/usr/share/coreos-assembler*": "", "/usr/etc/tiny.conf": "-00600"},
 			meta: map[string]string{"ostree.bootable": "", "ostree.linux": "", "rpmostree.initramfs-args": ""},
