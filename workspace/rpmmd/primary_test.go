@@ -132,14 +132,3 @@ func TestReadRepoRefuses(t *testing.T) {
 		t.Errorf("location outside of the repository: %v", err)
 	}
 }
-
-func FuzzReadPrimary(f *testing.F) {
-	f.Add([]byte(`<metadata><package type="rpm"><name>a</name><arch>noarch</arch><version epoch="0" ver="1" rel="1"/></package></metadata>`))
-	f.Fuzz(func(_ *testing.T, data []byte) {
-		for _, err := range ReadPrimary(bytes.NewReader(data)) {
-			if err != nil {
-				return
-			}
-		}
-	})
-}

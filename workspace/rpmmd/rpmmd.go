@@ -73,7 +73,7 @@ func ParseNEVRA(text string) (NEVRA, error) {
 		}
 		n.Epoch, n.Version = int(number), ver
 	}
-	if n.Name == "" || n.Version == "" || n.Release == "" || n.Arch == "" {
+	if n.Name == "" || n.Version == "" || strings.Contains(n.Version, ":") || n.Release == "" || n.Arch == "" {
 		return NEVRA{}, fmt.Errorf("package %q: want name-[epoch:]version-release.arch", text)
 	}
 	return n, nil

@@ -52,21 +52,6 @@ func TestParseNEVRA(t *testing.T) {
 	}
 }
 
-func FuzzParseNEVRA(f *testing.F) {
-	f.Add("bash-1:5.1-2.x86_64")
-	f.Add("a-0:1-1.noarch")
-	f.Fuzz(func(t *testing.T, text string) {
-		n, err := ParseNEVRA(text)
-		if err != nil {
-			return
-		}
-		again, err := ParseNEVRA(n.String())
-		if err != nil || again != n {
-			t.Errorf("%q: %+v became %+v: %v", text, n, again, err)
-		}
-	})
-}
-
 // TestCompareEVR compares every pair of odd versions with what rpm itself says.
 func TestCompareEVR(t *testing.T) {
 	need(t, "rpm")
