@@ -31,7 +31,7 @@ func commitSample(t *testing.T, repo, mode, tree, version string) string {
 		ostree(t, "init", "--repo="+repo, "--mode="+mode)
 	}
 	return strings.TrimSpace(ostree(t, "commit", "--repo="+repo, "--branch="+testRef, "--tree=dir="+tree,
-		"--add-metadata-string=version="+version, "--timestamp=@1700000000"))
+		"--add-metadata-string=version="+version, "--add-detached-metadata-string=signed=by nobody", "--timestamp=@1700000000"))
 }
 
 // deployReal makes a system with libostree from a bare repository.

@@ -55,7 +55,11 @@ func TestFullUpgrade(t *testing.T) {
 // TestFullSELinux builds the variant with a policy and boots it enforcing.
 func TestFullSELinux(t *testing.T) {
 	n := sample(t, "-V", "selinux")
+	shell(t, n.dir, "echo 'selinux-label-version: 1' >>src/config/manifest-selinux.yaml")
 	n.run(0, "build", "--version", "12.1")
+	if labels := shell(t, n.dir, "ostree --repo=cache/repo ls -X "+n.meta("latest").Commit+" /usr/etc/shadow"); !strings.Contains(labels, ":shadow_t:") {
+		t.Errorf("/usr/etc is not labelled as /etc: %s", labels)
+	}
 	out := n.run(0, "check", "--firmware", "bios")
 	if !strings.Contains(out, "SELinux") || !strings.Contains(out, "enforcing") {
 		t.Errorf("the check does not say enforcing:\n%s", out)
