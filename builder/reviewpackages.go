@@ -24,7 +24,7 @@ import (
 // repositories whose URL needs a variable. What a look at the manifest alone
 // tells is not said again. Not for a stage that holds the cache's lock.
 func ReviewPackages(ctx context.Context, env *Env, config *Config) (ds doc.Diagnostics, fresh bool, err error) {
-	r := packageReview{root: env.WS.Dir, config: config}
+	r := packageReview{root: env.WS.Dir, config: config, sources: map[string][]string{}}
 	if len(packageRequest(env, config).Install) == 0 {
 		return nil, false, nil
 	}
@@ -61,6 +61,7 @@ type packageReview struct {
 	config   *Config
 	request  compose.QueryRequest
 	searched []string
+	sources  map[string][]string // the lines of the files, by absolute path
 	found    doc.Diagnostics
 }
 
@@ -136,20 +137,21 @@ func (r *packageReview) missing(m compose.NotFound) {
 	if strings.HasPrefix(m.Text, "/") {
 		what = "file " + m.Text
 	}
+	at, _ := r.place(m.Item)
 	switch {
 	case len(m.Hidden) > 0:
 		r.hidden(m)
 	case m.Repo != "" && !slices.Contains(r.searched, m.Repo):
-		r.add(m.Origin.Errorf(CodeElsewhere, "%s is asked of repository %s, which is not used", what, m.Repo).
+		r.add(at.Errorf(CodeElsewhere, "%s is asked of repository %s, which is not used", what, m.Repo).
 			WithHint("add " + m.Repo + " to repos:, or enable it in its .repo file"))
 	case m.Repo != "" && len(m.Repos) > 0:
-		r.add(m.Origin.Errorf(CodeElsewhere, "repository %s does not have the %s", m.Repo, what).WithHint("it is in " + strings.Join(m.Repos, ", ")))
+		r.add(at.Errorf(CodeElsewhere, "repository %s does not have the %s", m.Repo, what).WithHint("it is in " + strings.Join(m.Repos, ", ")))
 	case len(m.Repos) > 0:
-		r.add(m.Origin.Errorf(CodeHidden, "%s is hidden by its .repo file", what).WithHint("look at excludepkgs and includepkgs of " + strings.Join(m.Repos, ", ")))
+		r.add(at.Errorf(CodeHidden, "%s is hidden by its .repo file", what).WithHint("look at excludepkgs and includepkgs of " + strings.Join(m.Repos, ", ")))
 	case len(m.Available) > 0:
-		r.add(m.Origin.Errorf(CodeOtherVersion, "no repository has the %s", what).WithHint("there is " + listFound(m.Available)))
+		r.add(at.Errorf(CodeOtherVersion, "no repository has the %s", what).WithHint("there is " + listFound(m.Available)))
 	case len(m.Unused) > 0:
-		r.add(m.Origin.Errorf(CodeElsewhere, "%s is only in %s, which is not used", what, strings.Join(m.Unused, ", ")).
+		r.add(at.Errorf(CodeElsewhere, "%s is only in %s, which is not used", what, strings.Join(m.Unused, ", ")).
 			WithHint("add it to repos:, or enable it in its .repo file"))
 	default:
 		r.nowhere(m, what)
@@ -162,23 +164,12 @@ func (r *packageReview) nowhere(m compose.NotFound, what string) {
 	if len(m.Near) > 0 {
 		hint = "did you mean " + strings.Join(m.Near, ", ") + "? " + hint
 	}
-	d := m.Origin.Errorf(CodeNoPackage, "no repository has the %s", what).WithHint(hint)
-	if near := doc.Nearest(m.Text, m.Near); near != "" && r.alone(m.Item) {
+	at, whole := r.place(m.Item)
+	d := at.Errorf(CodeNoPackage, "no repository has the %s", what).WithHint(hint)
+	if near := doc.Nearest(m.Text, m.Near); near != "" && whole {
 		d = d.WithFix(near)
 	}
 	r.add(d)
-}
-
-// alone reports whether a request is all that stands at its place: those of one
-// line share it.
-func (r *packageReview) alone(item compose.Item) bool {
-	same := 0
-	for _, other := range r.request.Install {
-		if other.Origin.String() == item.Origin.String() {
-			same++
-		}
-	}
-	return same == 1 && !strings.ContainsAny(item.Text, " '\"")
 }
 
 // hidden is a request that an exclude or the lock leaves nothing for.
@@ -202,7 +193,8 @@ func (r *packageReview) hidden(m compose.NotFound) {
 			hint = "lock it, or add the repository to repos:"
 		}
 	}
-	r.add(m.Origin.Errorf(CodeHidden, "package %s cannot be had: %s", m.Text, strings.Join(reasons, ", ")).WithHint(hint))
+	at, _ := r.place(m.Item)
+	r.add(at.Errorf(CodeHidden, "package %s cannot be had: %s", m.Text, strings.Join(reasons, ", ")).WithHint(hint))
 }
 
 // excludedAt says where packages are excluded.
@@ -233,7 +225,8 @@ func (r *packageReview) conflict(g compose.Conflict) {
 	if len(others) > 0 {
 		text += " together with " + strings.Join(others, ", ")
 	}
-	r.add(first.Origin.Errorf(CodeConflict, "%s", text).WithWhy(strings.Join(g.Lines, "; ")).WithHint(hint))
+	at, _ := r.place(first)
+	r.add(at.Errorf(CodeConflict, "%s", text).WithWhy(strings.Join(g.Lines, "; ")).WithHint(hint))
 }
 
 // needed is a package that is hidden and that requests need.
@@ -249,7 +242,8 @@ func (r *packageReview) needed(n compose.Needed) {
 	case compose.HiddenUnlocked:
 		hint = "lock " + n.Name + ", or add its repository to repos:"
 	}
-	r.add(first.Origin.Errorf(code, "%s", n.Text()).WithHint(hint))
+	at, _ := r.place(compose.Item{Text: first.Text, Origin: first.Origin})
+	r.add(at.Errorf(code, "%s", n.Text()).WithHint(hint))
 }
 
 // unknown is an exclude that nothing is called like. A config may exclude what

@@ -164,8 +164,8 @@ exclude-packages: [app]
 	const m, more = "src/config/manifest.yaml:", "src/config/more.yaml:"
 	want := []string{
 		m + "3:5: error[PK003]: package gdb is only in debug, which is not used; add it to repos:, or enable it in its .repo file",
-		m + "4:5: error[PK001]: no repository has the package pythn3; did you mean python3? the repositories searched are base",
-		m + "5:5: error[PK004]: no repository has the package old >= 3; there is old-2-1.noarch in base, old-1-1.noarch in base",
+		m + "4:12: error[PK001]: no repository has the package pythn3; did you mean python3? the repositories searched are base [python3]",
+		m + "5:7: error[PK004]: no repository has the package old >= 3; there is old-2-1.noarch in base, old-1-1.noarch in base",
 		m + "6:5: error[PK007]: red cannot be installed; nothing provides missing-thing needed by red-1-1.noarch; leave it out, or add a repository that has what it needs to repos:",
 		m + "10:16: error[PK003]: package editor is asked of repository debug, which is not used; add debug to repos:, or enable it in its .repo file",
 		more + "2:5: error[PK005]: podman requires containers-common requires crun, which is excluded at " + more + "5:5 (included by src/config/manifest.yaml:1); take crun out of exclude-packages:, or podman out of packages:",
@@ -285,5 +285,37 @@ func TestReviewPackagesOfOthers(t *testing.T) {
 	}
 	if out := look(); !strings.Contains(out, "a stage is writing the cache") {
 		t.Error(out)
+	}
+}
+
+// TestPackagePlace finds a request in the line that it was split from.
+func TestPackagePlace(t *testing.T) {
+	dir := t.TempDir()
+	text := "packages:\n  - é one two\n  - \"three four\"\n  - 'five'\n  - [six, seven]\n  - >\n    eight nine\n  - ten-a ten\r\n"
+	if err := os.WriteFile(filepath.Join(dir, "m.yaml"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		text         string
+		line, column int
+		want         int // column
+		whole        bool
+	}{
+		{"one", 2, 5, 7, true},
+		{"two", 2, 5, 11, true},
+		{"three", 3, 5, 6, false},
+		{"four", 3, 5, 12, false},
+		{"five", 4, 5, 5, true},
+		{"seven", 5, 11, 11, true},
+		{"nine", 6, 5, 5, false},
+		{"ten", 8, 5, 11, true},
+		{"gone", 2, 5, 5, false},
+		{"gone", 99, 5, 5, false},
+	} {
+		r := packageReview{root: dir, sources: map[string][]string{}}
+		at, whole := r.place(compose.Item{Text: tt.text, Origin: doc.Origin{File: "m.yaml", Line: tt.line, Column: tt.column}})
+		if at.Column != tt.want || whole != tt.whole {
+			t.Errorf("%s: got column %d, %v, want %d, %v", tt.text, at.Column, whole, tt.want, tt.whole)
+		}
 	}
 }

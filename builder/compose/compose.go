@@ -5,8 +5,8 @@
 // builder/ostree's.
 //
 // dnf and rpm are driven through their own Python API by small embedded programs: their text output
-// has neither bytes nor grouped conflicts. resolve.py, query.py and what these share, dnfbase.py and
-// requires.py, are written for dnf 4; install.py needs rpm alone.
+// has neither bytes nor grouped conflicts. resolve.py and query.py are written for dnf 4, and what
+// these share: dnfbase.py, requires.py, explain.py; install.py needs rpm alone.
 package compose
 
 import (
@@ -33,6 +33,9 @@ var dnfBase string
 //go:embed requires.py
 var dnfRequires string
 
+//go:embed explain.py
+var dnfExplain string
+
 //go:embed resolve.py
 var resolveMain string
 
@@ -43,7 +46,7 @@ var queryMain string
 var installHelper string
 
 // helper is the text of a helper of dnf: what all of them share, then its own.
-func helper(main string) string { return dnfBase + dnfRequires + main }
+func helper(main string) string { return dnfBase + dnfRequires + dnfExplain + main }
 
 // ErrDNF is in the errors of Resolve and Install when there is no dnf that they can drive.
 var ErrDNF = errors.New("dnf 4 is needed; use --backend podman: the container has it")

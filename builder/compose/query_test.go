@@ -213,7 +213,7 @@ func TestNeeded(t *testing.T) {
 	}{
 		{name: "excluded, for several", install: "middle long engine", exclude: items("runc", "crun"), groups: 1, want: `^cannot install m.yaml:3:3: engine
   package .* is filtered out by exclude filtering
-  engine requires (runc|crun), which is excluded at m.yaml:[12]:3; it is needed for middle, long too$`},
+  engine requires (runc|crun), which is excluded at m.yaml:[12]:3; middle and long need it too$`},
 		{name: "only recommended", install: "engine", exclude: items("toy", "runc", "crun"), groups: 1, want: `engine requires (runc|crun), which is excluded`},
 		{name: "locked", install: "top", lock: lock("lib-1-1.noarch", "extra-1-1.noarch"), groups: 1, want: `top requires app requires lib, which is locked to another version$`},
 		{name: "only to be locked", install: "top", lock: lock("lib-2-1.noarch"), groups: 1, want: `top requires extra, which only lockfile-repos have, and no lock names it$`},
