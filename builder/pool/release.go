@@ -102,7 +102,7 @@ func parseRelease(text []byte, s suite) (release, error) {
 			continue
 		}
 		size, err := strconv.ParseInt(f[1], 10, 64)
-		if err != nil {
+		if err != nil || size < 0 {
 			continue
 		}
 		r.files[f[2]] = wanted{size: size, sha256: f[0]}

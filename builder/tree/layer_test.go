@@ -40,28 +40,6 @@ func TestReadLayer(t *testing.T) {
 	}
 }
 
-// FuzzParse feeds the parsers of what config repos and trees contain.
-func FuzzParse(f *testing.F) {
-	f.Add([]byte("=288 /etc/a\n2048 /b\n# c\n"))
-	f.Add([]byte(testPasswd))
-	f.Add([]byte(testGroup))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		changes, err := parseStatOverride(text)
-		for p, c := range changes {
-			if err == nil && (c.bits > 0o7777 || strings.HasPrefix(p, "/") || toUnix(fromUnix(c.bits)) != c.bits) {
-				t.Errorf("%q: %+v", p, c)
-			}
-		}
-		users, err := ParsePasswd(text)
-		if err != nil {
-			return
-		}
-		if lines := strings.Count(string(sysusers(users, nil)), "\n"); lines > len(users)+1 {
-			t.Errorf("%d lines for %d users", lines, len(users))
-		}
-	})
-}
-
 func TestStatOverrideErrors(t *testing.T) {
 	for _, tt := range []struct{ name, in, want string }{
 		{"octal", "=0755 /usr/bin/a\n", "statoverride:1: modes are decimal here: write 493 for 0755"},

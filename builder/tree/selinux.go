@@ -118,14 +118,13 @@ func subsDist(text []byte) []byte {
 	var lines []string
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimRight(line, "\n")
-		if strings.HasPrefix(line, "/var/home ") {
+		if aliasOf(line) == "/var/home" {
 			line = "# " + line
 		}
 		lines = append(lines, line)
 	}
 	add := func(line string) {
-		alias, _, _ := strings.Cut(line, " ")
-		if !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, alias+" ") }) {
+		if !slices.ContainsFunc(lines, func(l string) bool { return aliasOf(l) == aliasOf(line) }) {
 			lines = append(lines, line)
 		}
 	}
@@ -133,12 +132,21 @@ func subsDist(text []byte) []byte {
 	add("/usr/etc /etc")
 	add("/usr/lib/opt /opt")
 	for _, line := range slices.Clone(lines) {
-		if strings.HasPrefix(line, "/etc/") {
-			add("/usr" + line)
+		if strings.HasPrefix(aliasOf(line), "/etc/") {
+			add("/usr" + strings.TrimSpace(line))
 		}
 	}
 	for _, line := range lines {
 		fmt.Fprintln(&out, line)
 	}
 	return out.Bytes()
+}
+
+// aliasOf gives the first of the two words of an alias; "" is another line.
+func aliasOf(line string) string {
+	words := strings.Fields(line)
+	if len(words) != 2 {
+		return ""
+	}
+	return words[0]
 }
