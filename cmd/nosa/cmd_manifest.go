@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -36,9 +35,9 @@ func newManifestShow(a *app) *cobra.Command {
 rpm-ostree compose tree --print-only does. PATH is a config directory or a treefile
 in it instead of the workspace's.` + exitHelp(exitOK, exitUsage, exitConfig, exitNoWorkspace),
 		Args: words(0, 1),
-		RunE: func(_ *cobra.Command, list []string) error {
+		RunE: func(cmd *cobra.Command, list []string) error {
 			o.config = strings.Join(list, "")
-			return a.runManifestShow(o)
+			return a.runManifestShow(cmd, o)
 		},
 	}
 	cmd.Flags().StringVar(&o.format, "format", "", "print as `FORMAT`: yaml (default) or json")
@@ -46,14 +45,14 @@ in it instead of the workspace's.` + exitHelp(exitOK, exitUsage, exitConfig, exi
 	return cmd
 }
 
-func (a *app) runManifestShow(o manifestOptions) error {
+func (a *app) runManifestShow(cmd *cobra.Command, o manifestOptions) error {
 	if o.format == "" {
 		o.format = map[bool]string{true: "json", false: "yaml"}[a.flags.output == "json"]
 	}
 	if !slices.Contains([]string{"yaml", "json"}, o.format) {
 		return usageError{fmt.Errorf("--format %q: want yaml or json", o.format)}
 	}
-	_, m, err := a.loadManifest(o)
+	_, m, err := a.loadManifest(cmd, o)
 	if err != nil {
 		return err
 	}
@@ -69,12 +68,12 @@ func (a *app) runManifestShow(o manifestOptions) error {
 }
 
 // loadManifest loads the treefile that is asked for; one with errors is an error.
-func (a *app) loadManifest(o manifestOptions) (aConfig, *manifest.Manifest, error) {
+func (a *app) loadManifest(cmd *cobra.Command, o manifestOptions) (aConfig, *manifest.Manifest, error) {
 	var paths []string
 	if o.config != "" {
 		paths = []string{o.config}
 	}
-	configs, err := a.findConfigs(o.reviewOptions, paths)
+	configs, err := a.findConfigs(cmd, o.reviewOptions, paths)
 	if err != nil {
 		return aConfig{}, nil, err
 	}
@@ -122,7 +121,7 @@ refused, since, doc}, "value", "elements": [{text, file, line, column}], "settin
 [{key, as, value, fate: "wins|joins|loses|idle|follows", why, file, line, column,
 chain}]}.` + exitHelp(exitOK, exitFailed, exitUsage, exitConfig, exitNoWorkspace, exitMissing),
 		Args: words(1, 1),
-		RunE: func(cmd *cobra.Command, list []string) error { return a.runExplain(cmd.Context(), o, list[0]) },
+		RunE: func(cmd *cobra.Command, list []string) error { return a.runExplain(cmd, o, list[0]) },
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			var names []string
 			for _, key := range manifest.KeyTable() {
@@ -136,12 +135,12 @@ chain}]}.` + exitHelp(exitOK, exitFailed, exitUsage, exitConfig, exitNoWorkspace
 	return cmd
 }
 
-func (a *app) runExplain(ctx context.Context, o manifestOptions, what string) error {
+func (a *app) runExplain(cmd *cobra.Command, o manifestOptions, what string) error {
 	key, isKey := manifest.FindKey(what)
 	if !isKey {
-		return a.explainPackage(ctx, o, what)
+		return a.explainPackage(cmd, o, what)
 	}
-	_, m, err := a.loadManifest(o)
+	_, m, err := a.loadManifest(cmd, o)
 	if err != nil {
 		return err
 	}

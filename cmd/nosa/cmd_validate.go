@@ -16,7 +16,6 @@ import (
 	"github.com/nestos/nosa/workspace"
 	"github.com/nestos/nosa/workspace/doc"
 	"github.com/nestos/nosa/workspace/event"
-	"github.com/nestos/nosa/workspace/manifest"
 )
 
 // validateOptions is the command line of validate.
@@ -29,19 +28,20 @@ type validateOptions struct {
 // reviewOptions say for what a config is looked at.
 type reviewOptions struct {
 	arch   string
-	engine string
+	engine engineFlag
 }
 
 func (o *reviewOptions) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.arch, "arch", "", "for the architecture `ARCH` instead of this machine's: x86_64 or aarch64")
-	cmd.Flags().StringVar(&o.engine, "engine", string(manifest.EngineDNF), "for the `ENGINE` that composes: dnf or rpm-ostree")
+	o.engine.add(cmd)
 }
 
 // check gives what builder wants to know.
-func (o reviewOptions) check() (builder.ReviewOptions, error) {
-	r := builder.ReviewOptions{Arch: o.arch, Engine: manifest.Engine(o.engine)}
-	if engines := []manifest.Engine{manifest.EngineDNF, manifest.EngineRPMOSTree}; !slices.Contains(engines, r.Engine) {
-		return r, usageError{fmt.Errorf("--engine %q: want dnf or rpm-ostree", o.engine)}
+func (o reviewOptions) check(cmd *cobra.Command) (builder.ReviewOptions, error) {
+	r := builder.ReviewOptions{Arch: o.arch}
+	var err error
+	if r.Engine, err = o.engine.engine(cmd); err != nil {
+		return r, err
 	}
 	if o.arch == "" {
 		host, err := workspace.HostArch()
@@ -75,7 +75,7 @@ shows them as text). With --strict warnings fail too.
 includes that led there, outermost first)}]}. --format github makes annotations of
 a GitHub workflow.` + exitHelp(exitOK, exitUsage, exitConfig, exitNoWorkspace),
 		Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, list []string) error { return a.runValidate(cmd.Context(), o, list) },
+		RunE: func(cmd *cobra.Command, list []string) error { return a.runValidate(cmd, o, list) },
 	}
 	cmd.Flags().BoolVar(&o.strict, "strict", false, "fail on warnings too")
 	cmd.Flags().StringVar(&o.format, "format", "", "print as `FORMAT`: text, json or github")
@@ -83,21 +83,21 @@ a GitHub workflow.` + exitHelp(exitOK, exitUsage, exitConfig, exitNoWorkspace),
 	return cmd
 }
 
-func (a *app) runValidate(ctx context.Context, o validateOptions, list []string) error {
+func (a *app) runValidate(cmd *cobra.Command, o validateOptions, list []string) error {
 	if o.format == "" {
 		o.format = a.flags.output
 	}
 	if !slices.Contains([]string{"text", "json", "github"}, o.format) {
 		return usageError{fmt.Errorf("--format %q: want text, json or github", o.format)}
 	}
-	configs, err := a.findConfigs(o.reviewOptions, list)
+	configs, err := a.findConfigs(cmd, o.reviewOptions, list)
 	if err != nil {
 		return err
 	}
 	var found []located
 	files := 0
 	for _, c := range configs {
-		config, ds, err := c.review(ctx)
+		config, ds, err := c.review(cmd.Context())
 		if err != nil {
 			return err
 		}
@@ -133,8 +133,8 @@ type aConfig struct {
 
 // findConfigs finds what the paths of a command line mean, or without one the
 // config of the workspace.
-func (a *app) findConfigs(o reviewOptions, paths []string) ([]aConfig, error) {
-	options, err := o.check()
+func (a *app) findConfigs(cmd *cobra.Command, o reviewOptions, paths []string) ([]aConfig, error) {
+	options, err := o.check(cmd)
 	if err != nil {
 		return nil, err
 	}

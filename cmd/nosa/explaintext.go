@@ -1,10 +1,11 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/spf13/cobra"
 
 	"github.com/nestos/nosa/builder"
 	"github.com/nestos/nosa/workspace/doc"
@@ -12,11 +13,11 @@ import (
 )
 
 // explainPackage says why a package of the workspace is there.
-func (a *app) explainPackage(ctx context.Context, o manifestOptions, name string) error {
+func (a *app) explainPackage(cmd *cobra.Command, o manifestOptions, name string) error {
 	if o.config != "" {
 		return usageError{fmt.Errorf("%q is no key of a manifest, and packages are only known in a workspace, after nosa fetch", name)}
 	}
-	options, err := o.check()
+	options, err := o.check(cmd)
 	if err != nil {
 		return err
 	}
@@ -24,7 +25,7 @@ func (a *app) explainPackage(ctx context.Context, o manifestOptions, name string
 	if err != nil {
 		return err
 	}
-	config, found, err := builder.Review(ctx, c.files, c.options)
+	config, found, err := builder.Review(cmd.Context(), c.files, c.options)
 	if err != nil {
 		return err
 	}
@@ -32,7 +33,7 @@ func (a *app) explainPackage(ctx context.Context, o manifestOptions, name string
 		found = slices.DeleteFunc(found, func(d doc.Diagnostic) bool { return d.Severity != doc.Error })
 		return a.refuse(found, c)
 	}
-	why, err := builder.ExplainPackage(ctx, c.env, config, name)
+	why, err := builder.ExplainPackage(cmd.Context(), c.env, config, name)
 	if err != nil {
 		return err
 	}

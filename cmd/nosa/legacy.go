@@ -42,7 +42,7 @@ func legacyTable() []legacyRow {
 		{"build", "--force-nocache", spelled, "--force"},
 		{"build", "--skip-prune", ignored, "a build removes no other; nosa prune does"},
 		{"build", "--delay-meta-merge", ignored, "meta.json is merged under a lock: images of one build can be made side by side"},
-		{"build", "--prepare-only", replaced, "nosa build --plan prints the steps; there is no rpm-ostree to be run by hand"},
+		{"build", "--prepare-only", replaced, "nosa build --plan prints the steps, with --engine rpm-ostree -v its command line"},
 		{"build", "--parent-build=", replaced, "--parent COMMIT: nosa list prints the commit of every build"},
 		{"build", "--skip-config-archive", never, "the archive of the config is a part of every build"},
 		{"build", "container", spelled, "ostree"},
