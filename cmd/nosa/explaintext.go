@@ -106,8 +106,15 @@ func absentText(b *strings.Builder, p builder.PackageWhy, line func(label, text 
 	}
 	for i, f := range p.Available {
 		text := f.Package + " from " + f.Repo
-		if len(f.Hidden) > 0 {
-			text += ", hidden by " + strings.Join(f.Hidden, ", ")
+		for _, why := range f.Hidden {
+			switch why {
+			case "strict":
+				text += ", not in the lock"
+			case "lockfile-repos":
+				text += ", not locked, and lockfile-repos gives only what is"
+			case "lock":
+				text += ", another version is locked"
+			}
 		}
 		line(map[bool]string{true: "there is"}[i == 0], text)
 	}
