@@ -9,7 +9,6 @@ import (
 
 	"github.com/nestos/nosa/builder/rpmostree"
 	"github.com/nestos/nosa/builder/tool"
-	"github.com/nestos/nosa/workspace/doc"
 	"github.com/nestos/nosa/workspace/manifest"
 )
 
@@ -83,11 +82,5 @@ func (e *Env) checkEngine(c *Config) error {
 	if !e.usesRPMOSTree() {
 		return nil
 	}
-	var found doc.Diagnostics
-	for _, d := range c.Manifest.NewerThan(e.engineVersion) {
-		if d.Severity == doc.Error {
-			found = append(found, d)
-		}
-	}
-	return found.Sorted().Err()
+	return c.Manifest.NewerThan(e.engineVersion).Err()
 }

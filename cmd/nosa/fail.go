@@ -28,7 +28,7 @@ func failEvent(err error, sink event.Sink, dir string) event.Event {
 		e.Step = step.Step
 	}
 	if missing, ok := errors.AsType[*tool.MissingError](err); ok {
-		e.Hint = missing.Install()
+		e.Hint = cmp.Or(missing.Install(), e.Hint)
 	}
 	if problems, ok := errors.AsType[doc.Diagnostics](err); ok {
 		n, first := sayDiagnostics(problems, sink)

@@ -407,7 +407,8 @@ func (f *fakeCompose) install(root string) error {
 	return nil
 }
 
-// scripts runs the manifest's scripts in the tree as their working directory.
+// scripts runs the manifest's scripts in the tree as their working directory. The programs are those
+// of the machine, of which nothing else can be written.
 func (f *fakeCompose) scripts(root string) error {
 	for i, s := range f.m.Postprocess {
 		name := fmt.Sprintf("/usr/bin/rpmostree-postprocess-inline-%d", i)
@@ -415,9 +416,8 @@ func (f *fakeCompose) scripts(root string) error {
 			return err
 		}
 		fmt.Printf("Executing `postprocess` inline script '%d'\n", i)
-		cmd := exec.Command(root + name) //nolint:noctx // a program of its own
-		cmd.Dir = root
-		out, err := cmd.CombinedOutput()
+		out, err := exec.Command("bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--bind", root, root, //nolint:noctx // a program of its own
+			"--unshare-net", "--unshare-pid", "--die-with-parent", "--chdir", root, root+name).CombinedOutput()
 		fmt.Print(strings.ReplaceAll(string(out), root, ""))
 		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 			return fmt.Errorf("bwrap(%s): Child process killed by signal %d", name, exit.ExitCode())
