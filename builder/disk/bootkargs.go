@@ -31,9 +31,9 @@ func AddKargs(bls []byte, kargs string) ([]byte, error) {
 		}
 	}
 	if last < 0 {
-		text := bytes.TrimSuffix(bls, []byte{'\n'})
+		text := bytes.Clone(bytes.TrimSuffix(bls, []byte{'\n'}))
 		if len(text) > 0 {
-			text = append(bytes.Clone(text), '\n')
+			text = append(text, '\n')
 		}
 		return append(text, "options "+kargs+"\n"...), nil
 	}

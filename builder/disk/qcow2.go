@@ -104,6 +104,9 @@ func parseInfo(text []byte) (Info, error) {
 	if err := json.Unmarshal(text, &raw); err != nil {
 		return Info{}, fmt.Errorf("reading qemu-img's answer: %w", err)
 	}
+	if raw.VirtualSize < 0 || raw.ActualSize < 0 {
+		return Info{}, fmt.Errorf("reading qemu-img's answer: sizes of %d and %d bytes", raw.VirtualSize, raw.ActualSize)
+	}
 	return Info{
 		Format: raw.Format, VirtualSize: event.Bytes(raw.VirtualSize), ActualSize: event.Bytes(raw.ActualSize),
 		Compression: raw.Specific.Data.Compression, Backing: raw.Backing,

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math"
 	"slices"
@@ -81,6 +83,9 @@ func FromJSON(raw []byte) ([]Meta, error) {
 	var members map[string]any
 	if err := dec.Decode(&members); err != nil {
 		return nil, fmt.Errorf("reading commit metadata: %w", err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("reading commit metadata: more than one value")
 	}
 	list := make([]Meta, 0, len(members))
 	for _, key := range slices.Sorted(maps.Keys(members)) {

@@ -246,7 +246,7 @@ func interpreter(file io.ReaderAt) string {
 	}
 	for _, part := range program.Progs {
 		if part.Type == elf.PT_INTERP {
-			text, _ := io.ReadAll(part.Open())
+			text, _ := io.ReadAll(io.LimitReader(part.Open(), unix.PathMax))
 			text, _, _ = bytes.Cut(text, []byte{0})
 			return string(text)
 		}
