@@ -102,7 +102,7 @@ func (o *StartCompose) Run(ctx context.Context, env *Env, r *event.Reporter) err
 	if err := checkSpace(env.Work(), composeSpace(b.installedSize())); err != nil {
 		return err
 	}
-	if err := b.driven.files.write(env); err != nil {
+	if err := b.driven.files.write(ctx, env); err != nil {
 		return err
 	}
 	if err := b.writeComposeMetadata(ctx, env); err != nil {

@@ -65,7 +65,7 @@ func (o *StartFetch) Run(ctx context.Context, env *Env, r *event.Reporter) error
 	if err := env.commitLayers(ctx, r, f.files.config, f.files.layers); err != nil { // rpm-ostree wants them, whatever it is asked
 		return err
 	}
-	if err := f.files.write(env); err != nil {
+	if err := f.files.write(ctx, env); err != nil {
 		return err
 	}
 	f.drive.start(ctx, env, o.Args)

@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"github.com/nestos/nosa/builder/rpmostree"
 	"github.com/nestos/nosa/builder/tree"
 	"github.com/nestos/nosa/workspace"
+	"github.com/nestos/nosa/workspace/proc"
 	"github.com/nestos/nosa/workspace/rpmmd"
 )
 
@@ -37,7 +39,7 @@ func (f *composeFiles) request(env *Env) rpmostree.Request {
 		Treefile: composeDir(env, "manifest.yaml"), Repo: filepath.Join(env.WS.Cache(), "repo"), CacheDir: composeCache(env.WS),
 		Strict: f.resolve.Strict, WriteLock: composeDir(env, "resolved.json"),
 	}
-	if len(f.lock().Packages) > 0 || r.Strict {
+	if f.locked() {
 		r.Lock = composeDir(env, "lock.json")
 	}
 	return r
@@ -55,7 +57,7 @@ func (f *composeFiles) lock() rpmmd.Lockfile {
 }
 
 // write writes what the program reads, and clears what a killed one has left.
-func (f *composeFiles) write(env *Env) error {
+func (f *composeFiles) write(ctx context.Context, env *Env) error {
 	if err := os.MkdirAll(composeDir(env), 0o755); err != nil {
 		return fmt.Errorf("preparing rpm-ostree: %w", err)
 	}
@@ -71,7 +73,7 @@ func (f *composeFiles) write(env *Env) error {
 			return fmt.Errorf("preparing rpm-ostree: %w", err)
 		}
 	}
-	if err := f.copyRepos(env); err != nil {
+	if err := f.copyRepos(ctx, env); err != nil {
 		return err
 	}
 	lock, err := f.lock().JSON()
@@ -86,8 +88,8 @@ func (f *composeFiles) write(env *Env) error {
 	return nil
 }
 
-// copyRepos copies the .repo files and adds the one of overrides/rpm.
-func (f *composeFiles) copyRepos(env *Env) error {
+// copyRepos copies the .repo files and adds one of nosa's own.
+func (f *composeFiles) copyRepos(ctx context.Context, env *Env) error {
 	f.repos = nil
 	for i, dir := range f.resolve.RepoDirs {
 		names, err := filepath.Glob(filepath.Join(dir, "*.repo"))
@@ -109,30 +111,56 @@ func (f *composeFiles) copyRepos(env *Env) error {
 	if len(f.repos) == 0 {
 		return &compose.UnknownRepoError{Dirs: f.resolve.RepoDirs}
 	}
-	if f.resolve.Overrides == nil {
-		return nil
+	var ours []byte
+	if f.resolve.Overrides != nil {
+		ours = rpmostree.LocalRepo(compose.OverridesID, f.resolve.Overrides.URL)
 	}
-	local := rpmostree.LocalRepo(compose.OverridesID, f.resolve.Overrides.URL)
-	for _, id := range f.strangers() { // the lock of ours would have rpm-ostree look for them
-		local = append(local, rpmostree.LocalRepo(id, f.resolve.Overrides.URL)...)
-		env.Reporter("resolve").Warn("lockfile-repos names " + id + ", which no .repo file defines: it counts as empty while overrides/rpm has packages")
+	for _, id := range f.strangers() {
+		env.Reporter("resolve").Warn("lockfile-repos has " + id + ", which no .repo file defines: locked packages come from the other repositories")
+		ours = append(ours, rpmostree.LocalRepo(id, "file://"+emptyRepo(env.WS))...)
 	}
-	if err := os.WriteFile(composeDir(env, "nosa-overrides.repo"), local, 0o600); err != nil {
-		return fmt.Errorf("writing the .repo file of overrides/rpm: %w", err)
+	if len(f.strangers()) > 0 {
+		if err := makeEmptyRepo(ctx, emptyRepo(env.WS)); err != nil {
+			return err
+		}
+	}
+	if err := os.WriteFile(composeDir(env, "nosa.repo"), ours, 0o600); err != nil {
+		return fmt.Errorf("writing nosa's own .repo file: %w", err)
 	}
 	return nil
 }
 
-// strangers are the ids of lockfile-repos that nothing defines, where only the lock of overrides/rpm
-// makes them count. Released configs have such.
+// emptyRepo is a repository without packages. Its place is always the same: rpm-ostree keeps
+// metadata by it.
+func emptyRepo(ws *workspace.Workspace) string { return filepath.Join(ws.Cache(), "empty-repo") }
+
+func makeEmptyRepo(ctx context.Context, dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, "repodata", "repomd.xml")); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("making an empty repository: %w", err)
+	}
+	args := []string{"createrepo_c", "--quiet", "--no-database", "--checksum", "sha256", "--revision", "0", "--set-timestamp-to-revision", dir}
+	if err := proc.Run(ctx, proc.Cmd{Args: args}); err != nil {
+		return fmt.Errorf("making an empty repository: %w", err)
+	}
+	return nil
+}
+
+// strangers are the ids of lockfile-repos that nothing defines, where a lock makes them count.
+// Released configs have such.
 func (f *composeFiles) strangers() []string {
-	if len(f.resolve.Lock.Packages) > 0 {
+	if !f.locked() {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(f.resolve.LockfileRepos), func(id string) bool {
 		return slices.ContainsFunc(f.repos, func(r rpmostree.Repo) bool { return r.ID == id })
 	})
 }
+
+// locked says if rpm-ostree is given a lockfile.
+func (f *composeFiles) locked() bool { return len(f.lock().Packages) > 0 || f.resolve.Strict }
 
 // override is the manifest that the program is given.
 func (f *composeFiles) override(env *Env) rpmostree.Override {
@@ -164,14 +192,15 @@ func (f *composeFiles) override(env *Env) rpmostree.Override {
 }
 
 // additions are the repositories to enable besides those of the manifest. Where that names none all
-// enabled ones count, until somebody names one: so overrides/rpm, which must only add, names them all.
+// enabled ones count, until somebody names one: ours for overrides/rpm would do that, and so do the
+// lockfile-repos with a lock. Both must only add, so all are named then.
 func (f *composeFiles) additions() []string {
-	if f.resolve.Overrides == nil {
-		return nil
+	var list []string
+	if f.resolve.Overrides != nil {
+		list = []string{compose.OverridesID}
 	}
-	list := []string{compose.OverridesID}
-	byLock := len(f.resolve.Lock.Packages) > 0 && len(f.resolve.LockfileRepos) > 0 // the config's lock disables the others
-	if len(f.resolve.Repos) > 0 || byLock {
+	byLock := f.locked() && len(f.resolve.LockfileRepos) > 0
+	if len(f.resolve.Repos) > 0 || len(list) == 0 && !byLock {
 		return list
 	}
 	for _, r := range f.repos {

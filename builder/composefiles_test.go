@@ -61,7 +61,19 @@ func TestComposeOverride(t *testing.T) {
 		{
 			name: "a lockfile of the config's", named: []string{"overlay/05core"},
 			resolve: compose.ResolveRequest{Overrides: overrides, LockfileRepos: []string{"base", "gone"}, Lock: lock},
-			want:    rpmostree.Override{Repos: []string{compose.OverridesID}, Layers: []string{imageLayerName}, OverrideLayers: []string{overridesLayerName}},
+			want: rpmostree.Override{
+				Repos: []string{compose.OverridesID, "base", "updates"}, Layers: []string{imageLayerName}, OverrideLayers: []string{overridesLayerName},
+			},
+			foreign: []string{"gone"},
+		},
+		{
+			name: "a lockfile alone", named: []string{"overlay/05core"}, resolve: compose.ResolveRequest{LockfileRepos: []string{"debug"}, Lock: lock},
+			want: rpmostree.Override{Repos: []string{"base", "updates"}, Layers: []string{imageLayerName}, OverrideLayers: []string{overridesLayerName}},
+		},
+		{
+			name: "a lockfile and repos", named: []string{"overlay/05core"},
+			resolve: compose.ResolveRequest{LockfileRepos: []string{"debug"}, Repos: []string{"base"}, Lock: lock},
+			want:    rpmostree.Override{Layers: []string{imageLayerName}, OverrideLayers: []string{overridesLayerName}},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
