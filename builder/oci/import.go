@@ -43,7 +43,7 @@ func (a *archive) importTo(ctx context.Context, repo string, r *event.Reporter) 
 	if err != nil {
 		return "", err
 	}
-	imp := importer{repo: repo, sets: map[string][]byte{}, links: map[string]string{}, last: map[string][]byte{}}
+	imp := importer{repo: repo, commit: commit, sets: map[string][]byte{}, links: map[string]string{}, last: map[string][]byte{}}
 	var total int64
 	for _, d := range layers {
 		total += d.Size
@@ -99,15 +99,20 @@ func (a *archive) commitLayers(m manifest) (layers []descriptor, commit string, 
 
 // importer puts objects into a repository.
 type importer struct {
-	repo  string
-	sets  map[string][]byte // attributes, by checksum
-	links map[string]string // file object to its set of attributes
-	last  map[string][]byte // commit objects, written when all else is there
+	repo   string
+	commit string
+	sets   map[string][]byte // attributes, by checksum
+	room   int64             // bytes of sets
+	links  map[string]string // file object to its set of attributes
+	last   map[string][]byte // the commit's objects, written when all else is there
 }
 
-// maxSet bounds a set of attributes and a metadata object that is kept in memory; ostree's own
-// limit of metadata objects is 128 MiB.
-const maxSet = 128 << 20
+// What is kept in memory is bounded: a metadata object by ostree's own limit, all sets of
+// attributes together by far more than the labels of a system.
+const (
+	maxMetadata = 128 << 20
+	maxSets     = 64 << 20
+)
 
 func (imp *importer) layer(ctx context.Context, t *tar.Reader) error {
 	for {
@@ -146,8 +151,17 @@ func (imp *importer) object(h *tar.Header, r io.Reader, sum, ext string) error {
 	default:
 		return nil
 	}
-	if h.Typeflag != tar.TypeReg || h.Size > maxSet {
+	if h.Typeflag != tar.TypeReg || h.Size > maxMetadata {
 		return fmt.Errorf("object %s.%s: unexpected type or size %d", sum, ext, h.Size)
+	}
+	isCommit := ext == extCommit || ext == extCommitmeta
+	if isCommit && sum != imp.commit {
+		return nil // another one, as of a parent
+	}
+	if ext == extXattrs {
+		if imp.room += h.Size; imp.room > maxSets {
+			return fmt.Errorf("more than %d MiB of attributes", maxSets>>20)
+		}
 	}
 	content, err := io.ReadAll(r)
 	if err != nil {
@@ -160,11 +174,11 @@ func (imp *importer) object(h *tar.Header, r io.Reader, sum, ext string) error {
 			return err
 		}
 	}
-	switch ext {
-	case extXattrs:
+	switch {
+	case ext == extXattrs:
 		imp.sets[sum] = content
 		return nil
-	case extCommit, extCommitmeta:
+	case isCommit:
 		imp.last[objectName(sum, ext)] = content
 		return nil
 	}
