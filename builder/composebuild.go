@@ -96,6 +96,9 @@ func (o *StartCompose) Command() []string { return o.Args }
 func (o *StartCompose) Run(ctx context.Context, env *Env, r *event.Reporter) error {
 	b := o.build
 	d := &b.driven.drive
+	if err := b.allowFinalize(env); err != nil {
+		return err
+	}
 	if err := o.havePrevious(ctx, env, r); err != nil {
 		return err
 	}
@@ -120,6 +123,16 @@ func (o *StartCompose) Run(ctx context.Context, env *Env, r *event.Reporter) err
 	env.Came("install", "%s", count(cmp.Or(seen.Packages, len(b.fetched.Packages)), "package", "packages"))
 	env.Because("layers", "rpm-ostree puts them over the packages before scriptlets run: in the time of install")
 	return nil
+}
+
+// allowFinalize wants a word before rpm-ostree runs a config's scripts as root outside of any sandbox.
+func (b *build) allowFinalize(env *Env) error {
+	list := b.finalizeScripts(env)
+	if len(list) == 0 || b.req.FinalizeScripts {
+		return nil
+	}
+	return hint(fmt.Errorf("rpm-ostree would run %s on this machine itself, as root and without a sandbox", list[0].Origin),
+		"--finalize-scripts allows it; the dnf engine runs such scripts in the sandbox")
 }
 
 // havePrevious brings the commit back that the program compares with. Where that fails it
