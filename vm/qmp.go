@@ -72,7 +72,10 @@ func (q *qmp) read(greeted chan<- struct{}, onEvent func(string, json.RawMessage
 		}
 		switch {
 		case m.Greeting != nil:
-			close(greeted)
+			if greeted != nil {
+				close(greeted)
+			}
+			greeted = nil // a second one means nothing
 		case m.Event != "":
 			if onEvent != nil {
 				onEvent(m.Event, m.Data)
