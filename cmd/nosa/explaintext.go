@@ -106,17 +106,7 @@ func absentText(b *strings.Builder, p builder.PackageWhy, line func(label, text 
 	}
 	for i, f := range p.Available {
 		text := f.Package + " from " + f.Repo
-		for _, why := range f.Hidden {
-			switch why {
-			case "strict":
-				text += ", not in the lock"
-			case "lockfile-repos":
-				text += ", not locked, and lockfile-repos gives only what is"
-			case "lock":
-				text += ", another version is locked"
-			}
-		}
-		line(map[bool]string{true: "there is"}[i == 0], text)
+		line(map[bool]string{true: "there is"}[i == 0], strings.Join(append([]string{text}, hiddenBy(f.Hidden)...), ", "))
 	}
 	for i, f := range p.Versions {
 		line(map[bool]string{true: "versions"}[i == 0], f.Package+" from "+f.Repo)
@@ -128,6 +118,22 @@ func absentText(b *strings.Builder, p builder.PackageWhy, line func(label, text 
 	line("wanted by", names(weak, len(weak)))
 	line("unused", strings.Join(p.Unused, ", "))
 	line("alike", strings.Join(p.Near, ", "))
+}
+
+// hiddenBy says why a package that is there was not chosen; of excludes their
+// place is said.
+func hiddenBy(reasons []string) []string {
+	words := map[string]string{
+		"strict": "not in the lock", "lock": "another version is locked",
+		"lockfile-repos": "not locked, and lockfile-repos gives only what is",
+	}
+	var list []string
+	for _, r := range reasons {
+		if text, ok := words[r]; ok {
+			list = append(list, text)
+		}
+	}
+	return list
 }
 
 func requestText(r builder.PackageRequest) string {

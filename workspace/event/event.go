@@ -80,7 +80,7 @@ type Event struct {
 	Level  Level     `json:"level,omitempty"`
 	Text   string    `json:"text,omitempty"`
 	Path   string    `json:"path,omitempty"`
-	Why    string    `json:"why,omitempty"`   // of a diagnostic
+	Why    string    `json:"why,omitempty"` // of a diagnostic
 	Hint   string    `json:"hint,omitempty"`
 	Chain  []string  `json:"chain,omitempty"` // of a diagnostic: the includes that led to Path, outermost first
 	Code   int       `json:"code,omitempty"`

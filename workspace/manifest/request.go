@@ -64,7 +64,7 @@ func (f *file) split(n *doc.Node, key string) []Item {
 	}
 	if quoted := quoteTests(texts); quoted != "" {
 		f.Report(n.Warnf(codeRequest, "this asks for the packages %s", strings.Join(texts, " and ")).
-			WithHint("a version test needs single quotes inside the item: "+quoted).WithFix(quoted))
+			WithHint("a version test needs single quotes inside the item: " + quoted).WithFix(quoted))
 	}
 	list := make([]Item, 0, len(texts))
 	for _, text := range texts {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -113,9 +114,7 @@ func (m *Manifest) fateOfEntries(w written) (Fate, string) {
 	kept := map[string]Origin{}
 	switch w.key.Name {
 	case "variables":
-		for name, at := range m.variableOrigins {
-			kept[name] = at
-		}
+		maps.Copy(kept, m.variableOrigins)
 	default:
 		for _, list := range [][]Meta{m.RepoVars, m.Metadata, m.CommitMetadata} {
 			for _, e := range list {
