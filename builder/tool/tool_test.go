@@ -179,7 +179,9 @@ func TestRealTools(t *testing.T) {
 	}
 	for _, f := range found {
 		if f.Path == "" {
-			if os.Getenv("CI") == "true" || os.Getenv("NOSA_STRICT") == "1" {
+			// Debian has no rpm-ostree; the engine's tests say what stands in for it.
+			strict := os.Getenv("CI") == "true" || os.Getenv("NOSA_STRICT") == "1"
+			if strict && f.Tool.Name != "rpm-ostree" {
 				t.Error(f.Err)
 			}
 			t.Logf("not here: %s", f.Tool.Name)
