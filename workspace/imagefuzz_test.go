@@ -119,6 +119,38 @@ func FuzzLoadPlatforms(f *testing.F) {
 	})
 }
 
+// FuzzImageJSON: the image.json of a commit, whoever made it, is read or
+// refused, and is the same when it is written and read again; so are its
+// platforms.
+func FuzzImageJSON(f *testing.F) {
+	for _, text := range []string{
+		`{"size": 10, "extra-kargs": ["a b"], "grub-script": "x", "rootfs": "xfs", "vendor": {"a": [1, 1.5, null]}}`, `{"size": 1e3}`, `{"include": "x", "grub-script": 5}`, `[]`, ``, `null`,
+		`{"qemu": {"kernel_arguments": ["a"], "grub_commands": []}, "metal": null}`,
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if p, err := workspace.ReadPlatformsJSON(data); err == nil && string(p.JSON) != string(data) {
+			t.Fatalf("%q became %q", data, p.JSON)
+		}
+		c, ds := workspace.ParseImageJSON(data)
+		if ds.HasErrors() {
+			return
+		}
+		once, err := c.JSON(c.GrubScript)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, ds := workspace.ParseImageJSON(once)
+		if ds.HasErrors() || back.GrubScript != c.GrubScript {
+			t.Fatalf("%q became %q: %v", data, once, said(ds))
+		}
+		if twice, err := back.JSON(back.GrubScript); err != nil || string(once) != string(twice) {
+			t.Fatalf("%q became %q, then %q: %v", data, once, twice, err)
+		}
+	})
+}
+
 // TestMergedImagesAreLinear: four times the entries in two files take about
 // four times the memory, not sixteen times.
 func TestMergedImagesAreLinear(t *testing.T) {
