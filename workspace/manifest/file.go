@@ -65,7 +65,7 @@ func (f *file) read(root *doc.Node) {
 		case isArch, e.First != nil:
 		case f.inline && f.lostInline(e):
 		case !e.Value.IsNull():
-			f.entry(f.byName[name], e)
+			f.entry(*f.byName[name], e)
 		}
 	}
 	if v := f.layer.values["packages"]; v != nil {

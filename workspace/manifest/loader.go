@@ -20,7 +20,7 @@ type loader struct {
 	opts      Options
 	top       string // path of the top-level treefile
 	keys      []Key
-	byName    map[string]Key // by name and by legacy spelling
+	byName    map[string]*Key // by name and by legacy spelling
 	files     []string
 	isFile    map[string]bool // of files
 	seen      []seenFile
@@ -47,14 +47,15 @@ type variable struct {
 }
 
 func newLoader(top string, opts Options) *loader {
+	keys := KeyTable()
 	l := &loader{
-		opts: opts, top: top, keys: KeyTable(), byName: map[string]Key{}, isFile: map[string]bool{},
+		opts: opts, top: top, keys: keys, byName: make(map[string]*Key, 2*len(keys)), isFile: map[string]bool{},
 		implied: map[string][]*value{}, same: map[[2]string]bool{}, finalize: map[string][]File{},
 	}
-	for _, key := range l.keys {
-		l.byName[key.Name] = key
-		if key.Legacy != "" {
-			l.byName[key.Legacy] = key
+	for i := range keys {
+		l.byName[keys[i].Name] = &keys[i]
+		if keys[i].Legacy != "" {
+			l.byName[keys[i].Legacy] = &keys[i]
 		}
 	}
 	l.variables = map[string]variable{"basearch": {text: opts.Arch, typ: doc.String}}

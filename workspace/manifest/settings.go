@@ -35,7 +35,7 @@ type Setting struct {
 
 // written is a Setting while the treefiles are read.
 type written struct {
-	key   Key
+	key   *Key
 	as    string
 	at    Origin
 	value *doc.Node
@@ -44,7 +44,7 @@ type written struct {
 
 // wrote records that this file has a key.
 func (f *file) wrote(key Key, e doc.Entry) {
-	f.written = append(f.written, written{key: key, as: e.Key.Text, at: e.Key.Origin, value: e.Value, idle: f.idle})
+	f.written = append(f.written, written{key: f.byName[key.Name], as: e.Key.Text, at: e.Key.Origin, value: e.Value, idle: f.idle})
 }
 
 // Settings are all places where key is written, in the order in which the
