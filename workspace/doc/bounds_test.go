@@ -142,7 +142,7 @@ func TestEnoughReports(t *testing.T) {
 	if len(d.Diagnostics) != MaxReported+2 || !d.Diagnostics.HasErrors() {
 		t.Fatalf("%d diagnostics are left", len(d.Diagnostics))
 	}
-	want := "a:1000: warning[TF035]: and 999000 more of severity warning are not shown; the first of them is here"
+	want := "a:1000: warning[TF035]: and 999000 more warnings, the first of them here, are not shown"
 	if got := d.Diagnostics[MaxReported].String(); got != want {
 		t.Errorf("want %s, got %s", want, got)
 	}

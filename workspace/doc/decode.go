@@ -41,17 +41,20 @@ func (d *Decoder) Report(diagnostic Diagnostic) {
 		d.Diagnostics = append(d.Diagnostics, diagnostic)
 	case left == 1:
 		count.rest = len(d.Diagnostics)
-		rest := Diagnostic{Severity: s, Code: CodeLimit, Origin: diagnostic.Origin}
-		d.Diagnostics = append(d.Diagnostics, rest.leaving(s, left))
+		d.Diagnostics = append(d.Diagnostics, Diagnostic{Severity: s, Code: CodeLimit, Origin: diagnostic.Origin})
+		fallthrough
 	default:
-		d.Diagnostics[count.rest] = d.Diagnostics[count.rest].leaving(s, left)
+		d.Diagnostics[count.rest].Message = leftOut(s, left)
 	}
 }
 
-// leaving returns d with a text that counts what was left out.
-func (d Diagnostic) leaving(s Severity, n int) Diagnostic {
-	d.Message = "and " + strconv.Itoa(n) + " more of severity " + string(s) + " are not shown; the first of them is here"
-	return d
+// leftOut counts the reports that are not kept.
+func leftOut(s Severity, n int) string {
+	what := map[Severity]string{Error: "error", Warning: "warning", Info: "note"}[s]
+	if n == 1 {
+		return "and 1 more " + what + ", here, is not shown"
+	}
+	return "and " + strconv.Itoa(n) + " more " + what + "s, the first of them here, are not shown"
 }
 
 // Enough reports whether further reports of this severity are only counted, so
