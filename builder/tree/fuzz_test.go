@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"io/fs"
 	"path"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -48,6 +50,16 @@ func FuzzStatOverride(f *testing.F) {
 			t.Fatalf("%q became %q: %v", text, again.String(), err)
 		}
 	})
+}
+
+func TestStatOverrideIsAFile(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(dir, statOverride), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadLayer("l", dir); err == nil || !strings.Contains(err.Error(), "is no file") {
+		t.Errorf("a pipe: %v", err)
+	}
 }
 
 // FuzzAccounts: what is read of passwd and group has as many fields as it needs,

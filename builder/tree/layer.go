@@ -127,10 +127,17 @@ func fromUnix(bits uint32) fs.FileMode {
 }
 
 func readStatOverride(file string) (map[string]modeChange, error) {
-	text, err := os.ReadFile(file)
+	info, err := os.Stat(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return map[string]modeChange{}, nil
 	}
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() { // a pipe would be waited for
+		return nil, fmt.Errorf("%s is no file", statOverride)
+	}
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
