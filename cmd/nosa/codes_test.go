@@ -7,15 +7,12 @@ import (
 	"go/token"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // diagnosticCode is the form of a diagnostic's code.
@@ -69,29 +66,13 @@ func findCodes(t *testing.T) map[string]string {
 
 // The list of codes in the documentation is that of the code.
 func TestDiagnosticsAreDocumented(t *testing.T) {
-	const name, begin, end = "../../docs/diagnostics.md", "<!-- made from the constants of the code -->\n", "<!-- end -->\n"
-	data, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	head, rest, ok := strings.Cut(string(data), begin)
-	got, tail, ok2 := strings.Cut(rest, end)
-	if !ok || !ok2 {
-		t.Fatalf("%s: no place for the table", name)
-	}
 	codes := findCodes(t)
 	var b strings.Builder
 	b.WriteString("| code | about |\n|---|---|\n")
 	for _, code := range slices.Sorted(maps.Keys(codes)) {
 		fmt.Fprintf(&b, "| %s | %s |\n", code, strings.ReplaceAll(codes[code], "|", "\\|"))
 	}
-	if *update {
-		if err := os.WriteFile(name, []byte(head+begin+b.String()+end+tail), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(b.String(), got); diff != "" {
-		t.Errorf("go test ./cmd/nosa -run DiagnosticsAreDocumented -update rewrites it:\n%s", diff)
-	}
+	checkSection(t, section{
+		file: "../../docs/diagnostics.md", begin: "<!-- made from the constants of the code -->\n", end: "<!-- end -->\n", want: b.String(),
+	})
 }

@@ -153,25 +153,34 @@ func TestLegacySpelling(t *testing.T) {
 
 // docs/differences.md has the table.
 func TestLegacyIsDocumented(t *testing.T) {
-	const name, begin, end = "../../docs/differences.md", "<!-- made from cmd/nosa/legacy.go -->\n", "<!-- end -->\n"
-	data, err := os.ReadFile(name)
+	checkSection(t, section{
+		file: "../../docs/differences.md", begin: "<!-- made from cmd/nosa/legacy.go -->\n", end: "<!-- end -->\n", want: legacyPage(),
+	})
+}
+
+// section is a part of a file that is made from the code.
+type section struct{ file, begin, end, want string }
+
+// checkSection compares it, or with -update writes it anew.
+func checkSection(t *testing.T, s section) {
+	t.Helper()
+	data, err := os.ReadFile(s.file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	head, rest, ok := strings.Cut(string(data), begin)
-	got, tail, ok2 := strings.Cut(rest, end)
+	head, rest, ok := strings.Cut(string(data), s.begin)
+	got, tail, ok2 := strings.Cut(rest, s.end)
 	if !ok || !ok2 {
-		t.Fatalf("%s: no place for the table", name)
+		t.Fatalf("%s: no place for the table", s.file)
 	}
-	want := legacyPage()
 	if *update {
-		if err := os.WriteFile(name, []byte(head+begin+want+end+tail), 0o644); err != nil {
+		if err := os.WriteFile(s.file, []byte(head+s.begin+s.want+s.end+tail), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("go test ./cmd/nosa -run LegacyIsDocumented -update rewrites it:\n%s", diff)
+	if diff := cmp.Diff(s.want, got); diff != "" {
+		t.Errorf("go test ./cmd/nosa -run %s -update rewrites it:\n%s", t.Name(), diff)
 	}
 }
 
