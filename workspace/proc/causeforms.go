@@ -3,7 +3,6 @@ package proc
 import (
 	"path"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -59,22 +58,6 @@ func newForms() forms {
 		dracutModule: regexp.MustCompile(`^dracut(?:\[\w\])?: (?:dracut module|Module) '([^']+)' cannot be found`),
 		dracutReason: regexp.MustCompile(`^dracut(?:\[\w\])?: (?:dracut module|Module) '([^']+)' (?:depends on|will not be installed)`),
 	}
-}
-
-// patterns are tried one after the other: an alternation of all would be matched by the slowest of
-// regexp's engines.
-type patterns []*regexp.Regexp
-
-func compile(list []string) patterns {
-	p := make(patterns, len(list))
-	for i, text := range list {
-		p[i] = regexp.MustCompile(text)
-	}
-	return p
-}
-
-func (p patterns) match(text string) bool {
-	return slices.ContainsFunc(p, func(re *regexp.Regexp) bool { return re.MatchString(text) })
 }
 
 // weigh decides what a line is.
@@ -147,6 +130,9 @@ func consequenceForms() []string {
 		`^fatal: (clone of .* failed|Could not read from remote repository\.|early EOF|index-pack failed)`,
 		`^\[FAILED\] .*No more mirrors`,
 		`^Error: Error downloading packages:?$`,
+		`^Error: (error )?building at STEP `,                              // podman: a program of the Containerfile failed
+		`^The command '.*' returned a non-zero code: |^ERROR: failed to `, // docker, BuildKit
+		`^E: (Some index files|Unable to fetch some archives|Sub-process |apt-get )`,
 	}
 }
 
@@ -156,6 +142,7 @@ func exactForms() []string {
 		`^(?i:error|fatal|fatal error|critical|panic)(\(\w+\))?: ?`, // ostree, rpm, git, mksquashfs, dnf
 		`: (fatal )?error: `,
 		`^ERROR `, // qemu-img check
+		`^E: `,    // apt, mmdebstrap
 		`^\S*dracut(-install)?(\[[EF]\]|: (ERROR|FATAL|Cannot find|Cannot open|Cannot create|Failed))`,
 		`^dracut(\[[A-Z]\])?: .*(cannot be found or installed\.|" failed\.)$`,
 		`^(\S+): (ERROR|FATAL|FAILURE)\b`, // depmod

@@ -1,12 +1,16 @@
 package proc
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -29,8 +33,8 @@ const (
 	// (bubblewrap looks its children up in /proc by number: measured). The
 	// container's own end is what ends orphans there.
 	FenceMounts Fence = "user+mount namespaces and a sub-reaper"
-	// FenceReaper is a process that adopts and kills orphans, where no
-	// namespace can be had. A kill -9 of it leaves its children alive.
+	// FenceReaper is a process that adopts orphans and kills them at its end, where no
+	// namespace can be had or is wanted. A kill -9 of it leaves its children alive.
 	FenceReaper Fence = "sub-reaper"
 )
 
@@ -94,15 +98,45 @@ func fenceAttr(fence Fence, euid int) *syscall.SysProcAttr {
 	}
 	if fence == FenceUser || fence == FenceMounts {
 		attr.Cloneflags |= unix.CLONE_NEWUSER | unix.CLONE_NEWNS
-		size := MappedIDs
-		if euid != 0 {
-			size = 1 // without a sub-id range the kernel maps only the caller
+		// Without a sub-id range the kernel maps only the caller.
+		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: euid, Size: 1}}
+		attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
+		if euid == 0 {
+			attr.UidMappings, attr.GidMappings = ownMap("/proc/self/uid_map"), ownMap("/proc/self/gid_map")
 		}
-		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: euid, Size: size}}
-		attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: size}}
 		attr.GidMappingsEnableSetgroups = euid == 0
 	}
 	return attr
+}
+
+// ownMap reads a map of ours and gives the identity map below it.
+func ownMap(name string) []syscall.SysProcIDMap {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		data = nil
+	}
+	return identityMap(string(data))
+}
+
+// identityMap maps MappedIDs ids to themselves in a namespace whose own map (user_namespaces(7)) is text. The kernel
+// refuses a line that is not within one line of that, and rootless podman's has two: the caller, and his range.
+func identityMap(text string) []syscall.SysProcIDMap {
+	whole := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: MappedIDs}}
+	var list []syscall.SysProcIDMap
+	total := 0
+	for line := range strings.Lines(text) {
+		var first, outside, count int
+		if n, _ := fmt.Sscan(line, &first, &outside, &count); n != 3 || first < 0 || first >= MappedIDs || count <= 0 {
+			continue
+		}
+		size := min(count, MappedIDs-first)
+		list = append(list, syscall.SysProcIDMap{ContainerID: first, HostID: first, Size: size})
+		total += size
+	}
+	if total < MappedIDs {
+		return whole // is refused, which is the caller's to see
+	}
+	return list
 }
 
 // InitOptions say what Init starts. Descriptors that are -1 are not there.
@@ -115,7 +149,8 @@ type InitOptions struct {
 
 // Init is the first process behind a fence: it starts Argv, hands on SIGTERM,
 // reaps what is orphaned, and gives Argv's exit status (128+n for signal n).
-// When its process ends the kernel kills all that is left in its pid namespace.
+// When its process ends the kernel kills all that is left in its pid namespace; where
+// there is none Init does, but for what runs as another user.
 func Init(o InitOptions) (int, error) {
 	if !o.Fence.pids() {
 		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
@@ -153,11 +188,41 @@ func Init(o InitOptions) (int, error) {
 			_ = syscall.Kill(child, syscall.SIGTERM)
 		}
 	}()
-	return reap(child)
+	code, err := Reap(child)
+	for !o.Fence.pids() && killChildren() {
+	}
+	return code, err
 }
 
-// reap waits for every child, ours or adopted, until the given one has ended.
-func reap(child int) (int, error) {
+// killChildren kills the children of this process and waits for them; theirs
+// become ours by that. It says if there were any.
+func killChildren() bool {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	found := false
+	for _, name := range stats {
+		data, err := os.ReadFile(name)
+		_, rest, ok := strings.Cut(string(data[bytes.LastIndexByte(data, ')')+1:]), " ") // pid (comm) state ppid, proc(5)
+		fields := strings.Fields(rest)
+		if err != nil || !ok || len(fields) < 2 || fields[1] != strconv.Itoa(os.Getpid()) {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+		if err != nil || syscall.Kill(pid, syscall.SIGKILL) != nil {
+			continue
+		}
+		found = true
+		for {
+			if _, err := syscall.Wait4(pid, nil, 0, nil); !errors.Is(err, syscall.EINTR) {
+				break
+			}
+		}
+	}
+	return found
+}
+
+// Reap waits for every child, ours or adopted, until the given one has ended, and gives that one's exit status (128+n
+// for signal n). Nothing else may wait for children meanwhile.
+func Reap(child int) (int, error) {
 	for {
 		var status syscall.WaitStatus
 		pid, err := syscall.Wait4(-1, &status, 0, nil)

@@ -1,6 +1,13 @@
 package proc
 
-import "bytes"
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+	"time"
+)
 
 // maxLine is where a line without an end is cut: a tool that prints progress
 // without newlines must not fill the memory.
@@ -106,4 +113,46 @@ func (w *lineWriter) head() []string {
 		lines, last = append(lines, s.text), s.number
 	}
 	return lines
+}
+
+// pipe gives a file that a program writes its lines to. done is called when it has
+// ended, and waits for what of its output is not read yet; a process that it left behind may
+// hold the file for ever, so not longer than linger.
+func (w *lineWriter) pipe(linger time.Duration) (file *os.File, done func(), err error) {
+	r, file, err := os.Pipe()
+	if err != nil {
+		return nil, nil, fmt.Errorf("making a pipe: %w", err)
+	}
+	read := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(w, r)
+		close(read)
+	}()
+	return file, func() {
+		_ = file.Close()
+		_ = r.SetReadDeadline(time.Now().Add(linger))
+		<-read
+		w.drain(r)
+		_ = r.Close()
+	}, nil
+}
+
+// drain takes what was written to a pipe and waits for nothing more.
+func (w *lineWriter) drain(r *os.File) {
+	_ = r.SetReadDeadline(time.Time{})
+	conn, err := r.SyscallConn()
+	if err != nil {
+		return
+	}
+	buf := make([]byte, 64<<10)
+	_ = conn.Read(func(fd uintptr) bool {
+		for range 16 { // a pipe holds 64 KiB, and at most a MiB, pipe(7)
+			n, err := syscall.Read(int(fd), buf)
+			if n <= 0 || err != nil {
+				break
+			}
+			_, _ = w.Write(buf[:n])
+		}
+		return true
+	})
 }

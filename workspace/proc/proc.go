@@ -35,12 +35,16 @@ type Cmd struct {
 	Args  []string          // the program (found in PATH) and its arguments
 	Dir   string            // working directory; empty is the caller's
 	Env   []string          // KEY=VALUE, added to Environ()
+	Whole []string          // the whole environment in place of Environ() and Env: of a program of the user's own
 	Stdin io.Reader         // nil is /dev/null
 	Line  func(text string) // called for each line of stdout (unless Stdout is set) and stderr, one at a time
 	// Stdout, if set, gets standard output as it is; only stderr goes to Line then.
 	Stdout io.Writer
 	// ExtraFiles become descriptors 3 and up.
 	ExtraFiles []*os.File
+	// Linger is how long the output is waited for when the program has ended and
+	// something that it left behind still has it; 0 is Grace, and an error. Not with Stdout.
+	Linger time.Duration
 }
 
 // Environ is the environment that every program gets: nothing of the caller's
@@ -130,6 +134,9 @@ func Run(ctx context.Context, c Cmd) error {
 	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
 	cmd.Dir = c.Dir
 	cmd.Env = append(Environ(), c.Env...)
+	if c.Whole != nil {
+		cmd.Env = c.Whole
+	}
 	cmd.Stdin = c.Stdin
 	cmd.ExtraFiles = c.ExtraFiles
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -141,15 +148,24 @@ func Run(ctx context.Context, c Cmd) error {
 	if c.Stdout != nil {
 		cmd.Stdout = c.Stdout
 	}
+	ended := func() {}
+	if c.Linger > 0 {
+		file, done, err := lines.pipe(c.Linger)
+		if err != nil {
+			return err
+		}
+		cmd.Stdout, cmd.Stderr, ended = file, file, done
+	}
 	// The parent-death signal is sent when the *thread* that started the child
 	// ends (prctl(2)), so the thread must live as long as the child.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	err := cmd.Run()
-	lines.flush()
 	if cmd.Process != nil && ctx.Err() != nil {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what of the group is left after Grace
 	}
+	ended()
+	lines.flush()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

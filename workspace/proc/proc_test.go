@@ -132,6 +132,49 @@ func TestFenceKillsEverything(t *testing.T) {
 	}
 }
 
+// Without a pid namespace the first process kills what is left, daemons and theirs included.
+func TestReaperKillsWhatIsLeft(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	dir := t.TempDir()
+	tool := script(t, `(setsid sh -c 'sleep 601 & echo $! > `+dir+`/deep; wait' & echo $! > `+dir+`/daemon)
+while [ ! -s `+dir+`/deep ]; do sleep 0.01; done; exit 3`)
+	cmd, _, err := StartFenced(func() *exec.Cmd {
+		return exec.Command(os.Args[0], "fenced", tool) //nolint:noctx // ends by itself
+	}, FenceReaper)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if got := cmd.ProcessState.ExitCode(); got != 3 {
+		t.Errorf("exit %d, want 3", got)
+	}
+	for _, name := range []string{"daemon", "deep"} {
+		if pid := waitPID(t, filepath.Join(dir, name)); syscall.Kill(pid, 0) == nil {
+			t.Errorf("%s lives on", name)
+		}
+	}
+}
+
+// What a program leaves behind with its output keeps nobody waiting.
+func TestRunLingers(t *testing.T) {
+	pidFile := filepath.Join(t.TempDir(), "pid")
+	tool := script(t, "setsid sleep 600 & echo $! > "+pidFile+"; echo last")
+	var got []string
+	err := Run(t.Context(), Cmd{Args: []string{tool}, Linger: time.Nanosecond, Line: func(s string) { got = append(got, s) }})
+	if diff := cmp.Diff([]string{"last"}, got); diff != "" || err != nil {
+		t.Errorf("%v %s", err, diff)
+	}
+	_ = syscall.Kill(waitPID(t, pidFile), syscall.SIGKILL)
+}
+
+func TestRunWholeEnvironment(t *testing.T) {
+	out, err := Output(t.Context(), Cmd{Args: []string{"/usr/bin/env"}, Whole: []string{"A=b c"}, Env: []string{"X=y"}})
+	if diff := cmp.Diff("A=b c\n", string(out)); diff != "" || err != nil {
+		t.Errorf("%v %s", err, diff)
+	}
+}
+
 func TestInitReportsTheExitStatus(t *testing.T) {
 	for want, text := range map[int]string{0: "exit 0", 7: "(sleep 0.1 &) ; exit 7", 128 + 15: "kill -TERM $$"} {
 		runtime.LockOSThread()
