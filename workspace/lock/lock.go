@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // ErrHeld is what Try gives when another open file holds a lock in the way.
@@ -51,19 +53,31 @@ const replaceTries = 10
 
 // File is a lock file. It is not safe for concurrent use.
 type File struct {
-	path string
-	f    *os.File
-	held map[int64]Kind
+	path  string
+	f     *os.File
+	held  map[int64]Kind
+	there bool // never made by this File
 }
 
-// Open opens the lock file path and makes it if needed (mode 0644 less umask).
+// Open opens the lock file path and makes it if needed (with the mode that its directory grants: package share).
 // It takes no lock. The caller closes it.
 func Open(path string) (*File, error) {
-	f, err := open(path)
+	f, err := open(path, os.O_CREATE)
 	if err != nil {
 		return nil, err
 	}
 	return &File{path: path, f: f, held: map[int64]Kind{}}, nil
+}
+
+// OpenThere opens a lock file that is there; one that is gone is fs.ErrNotExist, then and when a lock is taken. It
+// is for those who remove the directory that the file is in: two of them do not make the file anew for each other.
+// The caller closes it.
+func OpenThere(path string) (*File, error) {
+	f, err := open(path, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &File{path: path, f: f, held: map[int64]Kind{}, there: true}, nil
 }
 
 // Inherited wraps a lock file that came open from the parent process, with the
@@ -132,6 +146,22 @@ func (l *File) Lock(ctx context.Context, kind Kind, off int64) error {
 		}
 		wait = min(2*wait, maxWait)
 	}
+}
+
+// Await waits until no other open file holds a lock on the byte of the file path that would stand in the way of one of
+// the given kind. It waits in the kernel (F_OFD_SETLKW), which nothing can end: it is for who watches another process
+// until its own end, and who sees that one's in the moment in which it ends, however it does.
+func Await(path string, kind Kind, off int64) error {
+	f, err := open(path, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	lk := unix.Flock_t{Type: int16(kind), Whence: io.SeekStart, Start: off, Len: 1}
+	if err := fcntl(f, unix.F_OFD_SETLKW, &lk); err != nil {
+		return fmt.Errorf("waiting for the lock on %s: %w", path, err)
+	}
+	return nil
 }
 
 // Unlock gives up the lock on one byte, for every process that shares the open file.
@@ -212,7 +242,11 @@ func (l *File) reopen(off int64) error {
 	if len(l.held) > 0 {
 		return errors.Join(fmt.Errorf("locking %s: %w", l.path, ErrReplaced), l.set(unix.F_UNLCK, off))
 	}
-	f, err := open(l.path)
+	flag := os.O_CREATE
+	if l.there {
+		flag = 0
+	}
+	f, err := open(l.path, flag)
 	if err != nil {
 		return err
 	}
@@ -222,8 +256,8 @@ func (l *File) reopen(off int64) error {
 	return old.Close()
 }
 
-func open(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+func open(path string, flag int) (*os.File, error) {
+	f, err := share.Open(path, os.O_RDWR|flag)
 	if err != nil {
 		return nil, fmt.Errorf("opening the lock: %w", err)
 	}

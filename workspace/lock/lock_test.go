@@ -77,6 +77,28 @@ func TestProbeMakesNoFile(t *testing.T) {
 	}
 }
 
+func TestOpenThereMakesNoFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	if _, err := lock.OpenThere(path); !errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("OpenThere of nothing: %v", err)
+	}
+	open(t, path)
+	l, err := lock.OpenThere(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Try(lock.Exclusive, 0); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("Try of a file that is gone: %v", err)
+	}
+	if _, err := os.Lstat(path); !os.IsNotExist(err) {
+		t.Errorf("Try made the file: %v", err)
+	}
+}
+
 func TestLockWaitsAndCancels(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	a, b := open(t, path), open(t, path)

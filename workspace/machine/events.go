@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/nestos/nosa/workspace/event"
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // maxEvents bounds what a guest can make us write: a unit that fails in a loop
@@ -30,7 +31,7 @@ type Events struct {
 
 // OpenEvents opens the machine's journal for adding to it. The caller closes it.
 func (m *Machine) OpenEvents() (*Events, error) {
-	f, err := os.OpenFile(filepath.Join(m.Dir, "events.jsonl"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	f, err := share.Open(filepath.Join(m.Dir, "events.jsonl"), os.O_APPEND|os.O_CREATE|os.O_WRONLY)
 	if err != nil {
 		return nil, fmt.Errorf("opening the machine's journal: %w", err)
 	}

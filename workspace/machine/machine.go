@@ -30,9 +30,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
-
 	"github.com/nestos/nosa/workspace/lock"
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // Version is the value of Info.V that this package writes.
@@ -74,7 +73,8 @@ type Info struct {
 	Version  string    `json:"version"` // nosa's
 	Argv     []string  `json:"argv"`    // the command line that started it
 	Created  time.Time `json:"created"`
-	Detached bool      `json:"detached"` // lives on without the command that started it
+	Detached bool      `json:"detached"`       // lives on without the command that started it
+	Loop     bool      `json:"loop,omitempty"` // nosa watch booted it: of those that it left the next one takes the place
 
 	Build    string `json:"build,omitempty"`
 	Artifact string `json:"artifact,omitempty"`
@@ -111,6 +111,9 @@ var ErrNotFound = errors.New("no such machine")
 // ErrNone is that no machine runs.
 var ErrNone = errors.New("no machine runs here")
 
+// ErrRuns is that a machine has not ended.
+var ErrRuns = errors.New("it runs")
+
 // SeveralError is a command that is meant for one of several running machines.
 type SeveralError struct{ IDs []ID }
 
@@ -132,20 +135,25 @@ type Machine struct {
 // Create makes the machine's directory below vms (made if missing) with the
 // lock held. Info.ID, V and State are filled in. Close releases the lock.
 func Create(vms string, info Info) (*Machine, error) {
-	if err := os.MkdirAll(vms, 0o755); err != nil {
+	if err := share.MkdirAll(vms); err != nil {
 		return nil, fmt.Errorf("creating a machine: %w", err)
 	}
 	for try := 1; ; try++ {
 		m, err := create(vms, info)
-		if again := errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist); !again || try == createTries {
+		if !lostTo(err) || try == createTries {
 			return m, err
 		}
 	}
 }
 
-// createTries bounds how often a machine gets another id because its own is taken,
-// or because another process took its directory for a leftover.
+// createTries bounds how often a machine gets another id.
 const createTries = 10
+
+// lostTo says if a machine was not created because its id was taken, or because another process's Sweep took its
+// directory for a leftover: it may have removed it, or hold its lock to do so.
+func lostTo(err error) bool {
+	return errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, lock.ErrHeld)
+}
 
 func create(vms string, info Info) (*Machine, error) {
 	var b [2]byte
@@ -155,7 +163,7 @@ func create(vms string, info Info) (*Machine, error) {
 	info.V, info.State = Version, Starting
 	info.ID = ID(info.Created.UTC().Format(idTime) + "-" + hex.EncodeToString(b[:]))
 	dir := filepath.Join(vms, hidden+string(info.ID))
-	if err := os.Mkdir(dir, 0o755); err != nil {
+	if err := share.MkdirKept(dir); err != nil {
 		return nil, fmt.Errorf("creating machine %s: %w", info.ID, err)
 	}
 	m, err := fill(dir, info)
@@ -209,7 +217,7 @@ func (m *Machine) write(info Info) error {
 	if err != nil {
 		return err
 	}
-	if err := renameio.WriteFile(filepath.Join(m.Dir, "vm.json"), append(data, '\n'), 0o644); err != nil {
+	if err := share.Replace(filepath.Join(m.Dir, "vm.json"), append(data, '\n')); err != nil {
 		return fmt.Errorf("writing the machine's record: %w", err)
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -155,6 +156,76 @@ func TestSweep(t *testing.T) {
 	}
 	if len(list) != KeepRecords || list[len(list)-1].Created.Second() != 3 {
 		t.Errorf("%d records, the oldest of second %d; want the last %d", len(list), list[len(list)-1].Created.Second(), KeepRecords)
+	}
+}
+
+// Machines are created while others sweep: one whose directory a sweep took for a leftover gets another.
+func TestCreateBesideSweep(t *testing.T) {
+	vms := t.TempDir()
+	var sweeps, creates sync.WaitGroup
+	done := make(chan struct{})
+	for range 4 {
+		sweeps.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				if err := Sweep(vms); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for range 4 {
+		creates.Go(func() {
+			for range 50 {
+				m, err := Create(vms, Info{Created: time.Now()})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if _, err := read(m.Dir); err != nil {
+					t.Errorf("created, but: %v", err)
+				}
+				_ = m.Close()
+			}
+		})
+	}
+	creates.Wait()
+	close(done)
+	sweeps.Wait()
+}
+
+// What a machine has left is removed, of one that runs nothing.
+func TestRemove(t *testing.T) {
+	vms := t.TempDir()
+	m := newMachine(t, vms, 1, "")
+	other := newMachine(t, vms, 2, "")
+	find := func() Entry {
+		e, err := Look(m.Dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	if err := Remove(find()); !errors.Is(err, ErrRuns) {
+		t.Errorf("removed while it runs: %v", err)
+	}
+	if err := m.End(time.Now(), "stopped"); err != nil {
+		t.Fatal(err)
+	}
+	_ = m.Close()
+	e := find()
+	for range 2 { // the second finds nothing
+		if err := Remove(e); err != nil {
+			t.Error(err)
+		}
+	}
+	list, err := List(vms)
+	if err != nil || len(list) != 1 || list[0].Dir != other.Dir {
+		t.Errorf("%+v, %v are left", list, err)
 	}
 }
 

@@ -18,6 +18,10 @@ func records() []string {
 	return []string{"vm.json", "events.jsonl", "console.log", "console.log.tail", "console.log.tail.1", "hub.log", "lock"}
 }
 
+// IsRecord says if a file of that name in a machine's directory is one that others read: the rest is for the one
+// who runs it.
+func IsRecord(name string) bool { return slices.Contains(records(), name) }
+
 // End writes down how the machine ended and removes what only a running one
 // needs. The lock is still held, so that nobody takes the machine for lost.
 func (m *Machine) End(at time.Time, why string) error {
@@ -35,7 +39,7 @@ func private(dir string) error {
 	}
 	var failed []error
 	for _, e := range entries {
-		if !slices.Contains(records(), e.Name()) {
+		if !IsRecord(e.Name()) {
 			failed = append(failed, os.RemoveAll(filepath.Join(dir, e.Name())))
 		}
 	}
@@ -66,16 +70,35 @@ func Sweep(vms string) error {
 			}
 			return errors.Join(settle(dir), private(dir))
 		})
-		failed = append(failed, err)
+		if !errors.Is(err, fs.ErrPermission) { // else another account's, which does it itself
+			failed = append(failed, err)
+		}
 		if free && !strings.HasPrefix(e.Name(), hidden) {
 			ended = append(ended, dir)
 		}
 	}
 	for _, dir := range ended[:max(0, len(ended)-KeepRecords)] {
-		_, err := whileFree(dir, func() error { return os.RemoveAll(dir) })
-		failed = append(failed, err)
+		if _, err := whileFree(dir, func() error { return os.RemoveAll(dir) }); !errors.Is(err, fs.ErrPermission) {
+			failed = append(failed, err)
+		}
 	}
 	return errors.Join(failed...)
+}
+
+// Remove removes all that a machine has left which does not run; what is kept of its disk stays. One that runs is
+// ErrRuns.
+func Remove(e Entry) error {
+	free, err := whileFree(e.Dir, func() error { return os.RemoveAll(e.Dir) })
+	if err == nil && !free {
+		if _, gone := os.Lstat(e.Dir); errors.Is(gone, fs.ErrNotExist) {
+			return nil
+		}
+		err = ErrRuns
+	}
+	if err != nil {
+		return fmt.Errorf("removing machine %s: %w", e.ID, err)
+	}
+	return nil
 }
 
 // settle writes it into the record of a machine that its hub did not, so that
@@ -90,11 +113,10 @@ func settle(dir string) error {
 
 // whileFree does something with a machine that does not run, holding its lock.
 func whileFree(dir string, do func() error) (bool, error) {
-	if _, err := os.Lstat(filepath.Join(dir, "lock")); err != nil {
+	l, err := lock.OpenThere(filepath.Join(dir, "lock"))
+	if errors.Is(err, fs.ErrNotExist) {
 		_ = os.Remove(dir) // if it is empty: just made, or left
-		return false, nil
 	}
-	l, err := lock.Open(filepath.Join(dir, "lock"))
 	if err != nil {
 		return false, nil //nolint:nilerr // another process sweeps it
 	}
