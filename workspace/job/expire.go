@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // KeepRecords is how long the records of ended jobs are kept.
@@ -32,8 +34,11 @@ func Expire(jobs string, before time.Time) (int, error) {
 			continue
 		}
 		dir := filepath.Join(jobs, e.Name())
-		if running, err := held(filepath.Join(dir, "lock")); running || err != nil {
+		if running, err := Held(filepath.Join(dir, "lock")); running || err != nil {
 			continue // in doubt it runs
+		}
+		if share.Others(dir) {
+			continue // whose it is removes it
 		}
 		if err := discard(dir, filepath.Join(jobs, "."+name)); err != nil {
 			return n, fmt.Errorf("expiring job %s: %w", name, err)

@@ -29,6 +29,7 @@ import (
 
 	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/lock"
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // idTime is the form of the time at the beginning of an ID.
@@ -51,6 +52,7 @@ type Info struct {
 	Version   string          `json:"version"`
 	Created   time.Time       `json:"created"`
 	Parent    ID              `json:"parent,omitempty"`
+	Token     string          `json:"token,omitempty"` // of whoever started it, so that it finds the job again
 }
 
 // State is how a job stands.
@@ -71,8 +73,8 @@ var ErrNotFound = errors.New("no such job")
 // The bytes of the lock file: the host's nosa holds the first, the one inside a
 // container the second.
 const (
-	hostByte  = 0
-	innerByte = 1
+	HostByte  = 0
+	InnerByte = 1
 )
 
 // Job is a job of this process: created and locked by it.
@@ -86,7 +88,7 @@ type Job struct {
 // held, so that it is never seen unlocked before it has run. Info.ID, V and
 // Created are filled in. Close releases the lock.
 func Create(jobs string, info Info) (*Job, error) {
-	if err := os.MkdirAll(jobs, 0o755); err != nil {
+	if err := share.MkdirAll(jobs); err != nil {
 		return nil, fmt.Errorf("creating job: %w", err)
 	}
 	sweep(jobs)
@@ -126,14 +128,14 @@ const hidden = "."
 
 // lockedDir makes the directory with the lock in it held.
 func lockedDir(dir string) (*lock.File, error) {
-	if err := os.Mkdir(dir, 0o755); err != nil {
+	if err := share.MkdirKept(dir); err != nil {
 		return nil, err
 	}
 	l, err := lock.Open(filepath.Join(dir, "lock"))
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	if err := l.Try(lock.Exclusive, hostByte); err != nil {
+	if err := l.Try(lock.Exclusive, HostByte); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
@@ -146,7 +148,7 @@ func (j *Job) fill(dir string) error {
 		return err
 	}
 	for name, text := range map[string][]byte{"job.json": append(data, '\n'), "events.jsonl": nil, "log": nil} {
-		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+		if err := share.Create(filepath.Join(dir, name), text); err != nil {
 			return err
 		}
 	}
@@ -165,16 +167,15 @@ func sweep(jobs string) {
 			continue
 		}
 		dir := filepath.Join(jobs, e.Name())
-		if _, err := os.Lstat(filepath.Join(dir, "lock")); err != nil {
+		l, err := lock.OpenThere(filepath.Join(dir, "lock"))
+		if errors.Is(err, fs.ErrNotExist) {
 			_ = os.Remove(dir) // if it is empty: just made, or left
-			continue
 		}
-		l, err := lock.Open(filepath.Join(dir, "lock"))
 		if err != nil {
 			continue // another process sweeps it
 		}
 		// Held while it goes, so that one who is about to lock it makes another.
-		if l.Try(lock.Exclusive, hostByte) == nil {
+		if l.Try(lock.Exclusive, HostByte) == nil {
 			_ = os.RemoveAll(dir)
 		}
 		_ = l.Close()
@@ -233,7 +234,7 @@ func Look(dir string) (Status, error) {
 		info = Info{ID: ID(filepath.Base(dir)), Stage: "unreadable"}
 	}
 	st := Status{Info: info, Dir: dir}
-	held, err := held(filepath.Join(dir, "lock"))
+	held, err := Held(filepath.Join(dir, "lock"))
 	if err != nil {
 		return Status{}, fmt.Errorf("job %s: %w", info.ID, err)
 	}
@@ -253,8 +254,9 @@ func Look(dir string) (Status, error) {
 	return st, nil
 }
 
-func held(path string) (bool, error) {
-	for _, b := range []int64{hostByte, innerByte} {
+// Held says if the host's nosa or the one inside a container holds the lock file.
+func Held(path string) (bool, error) {
+	for _, b := range []int64{HostByte, InnerByte} {
 		if held, err := lock.Probe(path, lock.Exclusive, b); held || err != nil {
 			return held, err
 		}
@@ -331,7 +333,7 @@ func Find(jobs, id string) (Status, error) {
 
 // Cancel asks the job in dir to end. It works from anywhere the directory is visible.
 func Cancel(dir string) error {
-	f, err := os.OpenFile(filepath.Join(dir, "cancel"), os.O_CREATE|os.O_WRONLY, 0o666)
+	f, err := share.Open(filepath.Join(dir, "cancel"), os.O_CREATE|os.O_WRONLY)
 	if err != nil {
 		return fmt.Errorf("cancelling job: %w", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/nestos/nosa/workspace/event"
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // pollEvery is how often a follower looks for news and a worker for the cancel
@@ -36,11 +37,11 @@ type Journal struct {
 
 // OpenJournal opens the journal of the job in dir for appending. Close closes it.
 func OpenJournal(dir string, now func() time.Time) (*Journal, error) {
-	events, err := os.OpenFile(filepath.Join(dir, "events.jsonl"), os.O_APPEND|os.O_RDWR, 0)
+	events, err := share.Open(filepath.Join(dir, "events.jsonl"), os.O_APPEND|os.O_RDWR)
 	if err != nil {
 		return nil, fmt.Errorf("opening journal: %w", err)
 	}
-	log, err := os.OpenFile(filepath.Join(dir, "log"), os.O_APPEND|os.O_RDWR, 0)
+	log, err := share.Open(filepath.Join(dir, "log"), os.O_APPEND|os.O_RDWR)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening journal: %w", err), events.Close())
 	}
