@@ -341,7 +341,7 @@ func (w *Workspace) relink(x *Index) error {
 func (w *Workspace) latestHere(x *Index) (id string, ok bool) {
 	for _, e := range x.Builds {
 		for _, arch := range e.Arches {
-			if _, err := w.readBuild(e.ID, arch); err == nil {
+			if _, err := w.ReadBuild(e.ID, arch); err == nil {
 				return e.ID, true
 			} else if !ok && w.HasBuild(e.ID, arch) {
 				id, ok = e.ID, true
@@ -351,8 +351,8 @@ func (w *Workspace) latestHere(x *Index) (id string, ok bool) {
 	return id, ok
 }
 
-// readBuild reads the record of a build and makes sure that it is of that build.
-func (w *Workspace) readBuild(id, arch string) (Meta, error) {
+// ReadBuild reads the record of a build and makes sure that it is of that build.
+func (w *Workspace) ReadBuild(id, arch string) (Meta, error) {
 	dir := w.BuildDir(id, arch)
 	m, err := ReadMeta(dir)
 	if err == nil && m.BuildID != id {
@@ -381,7 +381,7 @@ func (w *Workspace) Resolve(name, arch string) (string, error) {
 			if !slices.Contains(e.Arches, arch) {
 				continue
 			}
-			_, err := w.readBuild(e.ID, arch)
+			_, err := w.ReadBuild(e.ID, arch)
 			if err == nil {
 				return e.ID, nil
 			}

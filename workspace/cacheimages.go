@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nestos/nosa/workspace/lock"
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // The bytes of cache/images/.lock: users hold keepByte shared while they look
@@ -34,7 +35,7 @@ func (w *Workspace) Images() string { return w.path("cache", "images") }
 // KeepImages keeps images from being taken out of the cache, until Close. It
 // waits as long as another takes some away, which is short.
 func (w *Workspace) KeepImages(ctx context.Context) (*lock.File, error) {
-	if err := os.MkdirAll(w.Images(), 0o755); err != nil {
+	if err := share.MkdirAll(w.Images()); err != nil {
 		return nil, fmt.Errorf("locking the cached images: %w", err)
 	}
 	return w.take(ctx, w.imagesLock(), keepByte, LockOptions{Kind: lock.Shared})

@@ -16,6 +16,7 @@ import (
 
 	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/lock"
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // ErrLive is a clean while something runs in the workspace.
@@ -88,7 +89,7 @@ func (w *Workspace) clean(o CleanOptions) (Cleaned, error) {
 		}
 	}
 	// Before the index forgets what then cannot be moved.
-	if err := os.MkdirAll(w.trashDir(), 0o755); err != nil {
+	if err := share.MkdirAll(w.trashDir()); err != nil {
 		return Cleaned{}, fmt.Errorf("cleaning: %w", err)
 	}
 	if err := w.writeCleaned(&x, o.Now); err != nil {
@@ -168,7 +169,7 @@ func stays(dir, name string) bool {
 // trash moves one victim to the trash.
 func (w *Workspace) trash(victim string) error {
 	name := filepath.Base(victim)
-	if err := os.MkdirAll(w.trashDir(), 0o755); err != nil {
+	if err := share.MkdirAll(w.trashDir()); err != nil {
 		return fmt.Errorf("cleaning: %w", err)
 	}
 	target := filepath.Join(w.trashDir(), name)

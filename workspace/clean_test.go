@@ -239,15 +239,19 @@ func TestHistory(t *testing.T) {
 	for i, ms := range []int64{9000, 10, 20, 30, 1000, 40} {
 		err := w.AppendHistory(
 			workspace.Duration{Stage: "build", Step: "compose", MS: ms, When: day(1 + i)},
-			workspace.Duration{Stage: "build", MS: 2 * ms, When: day(1 + i)})
+			workspace.Duration{Stage: "build", MS: 2 * ms, When: day(1 + i)},
+			workspace.Duration{Stage: "build", Step: "qemu", MS: ms + 1, When: day(1 + i)})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	path := filepath.Join(w.Builds(), ".history.jsonl")
+	if err := w.AppendHistory(workspace.Duration{Stage: "image", Step: "metal", MS: 7000, When: day(8)}); err != nil {
+		t.Fatal(err)
+	}
 	writeFile(t, path, readFile(t, path)+`{"stage":"build","st`) // a crash
 	h, err := w.ReadHistory()
-	if err != nil || len(h) != 12 {
+	if err != nil || len(h) != 19 {
 		t.Fatalf("%d, %v", len(h), err)
 	}
 	for _, tt := range []struct {
@@ -258,6 +262,9 @@ func TestHistory(t *testing.T) {
 		{"build", "compose", 30 * time.Millisecond, true}, // median of the last five
 		{"build", "", 60 * time.Millisecond, true},
 		{"fetch", "compose", 0, false},
+		{"buildextend-metal", "metal", 7 * time.Second, true},
+		{"buildextend-qemu", "qemu", 31 * time.Millisecond, true}, // as builds made it
+		{"buildextend-metal4k", "metal4k", 0, false},
 	} {
 		if d, ok := h.Estimate(tt.stage, tt.step); d != tt.want || ok != tt.ok {
 			t.Errorf("Estimate(%s, %s) = %v, %v", tt.stage, tt.step, d, ok)

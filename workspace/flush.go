@@ -14,6 +14,7 @@ import (
 
 	"github.com/nestos/nosa/workspace/lock"
 	"github.com/nestos/nosa/workspace/proc"
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // newSuffix ends the hidden name of what is being copied to where it belongs
@@ -35,7 +36,7 @@ func PutFile(ctx context.Context, from, to string) error {
 	if err != nil {
 		return fmt.Errorf("placing %s: %w", filepath.Base(to), err)
 	}
-	return flush(filepath.Dir(to))
+	return errors.Join(share.Give(to), flush(filepath.Dir(to)))
 }
 
 // putCopy copies from, a file or a tree, to the name to by way of a third.

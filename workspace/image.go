@@ -40,7 +40,12 @@ const maxIncludes = 16
 // files relative to root, or to its directory when root is "". The result is of
 // use only when there is no error among them.
 func LoadImage(path, root string) (ImageConfig, doc.Diagnostics) {
-	l := &imageLoader{dir: filepath.Dir(path), shown: shownDir(path, root)}
+	return LoadImageTexts(path, root, nil)
+}
+
+// LoadImageTexts is LoadImage with texts that stand in for those of files.
+func LoadImageTexts(path, root string, texts doc.Texts) (ImageConfig, doc.Diagnostics) {
+	l := &imageLoader{dir: filepath.Dir(path), shown: shownDir(path, root), texts: texts}
 	if dir, err := filepath.EvalSymlinks(l.dir); err == nil { // an include may lead upwards
 		l.dir = dir
 	}
@@ -108,6 +113,7 @@ func shownDir(path, root string) string {
 type imageLoader struct {
 	dir   string
 	shown string // dir as diagnostics name it
+	texts doc.Texts
 	dec   doc.Decoder
 	open  []string // files being read, outermost first
 }
@@ -115,7 +121,7 @@ type imageLoader struct {
 // load gives the mapping of the file name with its include merged in, nil when
 // it was reported.
 func (l *imageLoader) load(name string, chain []string) *doc.Node {
-	node, ds := doc.Read(filepath.Join(l.dir, name), doc.Source{Name: filepath.Join(l.shown, name), Chain: chain})
+	node, ds := l.texts.Read(filepath.Join(l.dir, name), doc.Source{Name: filepath.Join(l.shown, name), Chain: chain})
 	l.dec.Diagnostics = append(l.dec.Diagnostics, ds...)
 	if ds.HasErrors() {
 		return nil

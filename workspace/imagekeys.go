@@ -42,6 +42,28 @@ const (
 	includeKey    = "include"
 )
 
+// ImageKey is a key of image.yaml, for those who help to write one.
+type ImageKey struct {
+	Name    string
+	Type    string   // in words: "text", "whole number", "true or false", "list of texts"
+	Values  []string // of a text that is one of these
+	Default string   // "" is none
+}
+
+// ImageKeys are the keys that an image.yaml may have, include among them.
+func ImageKeys() []ImageKey {
+	words := map[kindOf]string{wantText: "text", wantInt: "whole number", wantBool: "true or false", wantTexts: "list of texts"}
+	keys := []ImageKey{{Name: includeKey, Type: "path of another image.yaml"}}
+	for _, k := range imageKeys() {
+		key := ImageKey{Name: k.name, Type: words[k.want], Values: k.choices}
+		if text := fmt.Sprint(k.initial); k.initial != nil && text != "[]" {
+			key.Default = text
+		}
+		keys = append(keys, key)
+	}
+	return keys
+}
+
 // imageKeys is the table of image.yaml's keys.
 func imageKeys() []imageKey {
 	return []imageKey{

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/nestos/nosa/workspace/event"
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // ErrNotEmpty is a directory that has files in it already.
@@ -86,7 +87,7 @@ func Init(ctx context.Context, dir string, o InitOptions) (err error) {
 		return err
 	}
 	in := &initializer{InitOptions: o, w: &Workspace{Dir: abs, Variant: o.Variant}}
-	if err := os.MkdirAll(in.w.Tmp(), 0o755); err != nil {
+	if err := share.MkdirAll(in.w.Tmp()); err != nil {
 		return fmt.Errorf("making a workspace: %w", err)
 	}
 	if in.stage, err = os.MkdirTemp(in.w.Tmp(), "init-"); err != nil {
@@ -352,7 +353,7 @@ func (in *initializer) addBranches(ctx context.Context, dir string, err error) e
 
 func (in *initializer) finish(moves []move) error {
 	for _, dir := range []string{"cache", "builds", "src", "tmp", "overrides/rpm", "overrides/rootfs"} {
-		if err := os.MkdirAll(in.w.path(dir), 0o755); err != nil {
+		if err := share.MkdirAll(in.w.path(dir)); err != nil {
 			return fmt.Errorf("making a workspace: %w", err)
 		}
 	}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/renameio/v2"
+
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // timestampLayout is the form of every time in builds.json and meta.json, in UTC.
@@ -53,6 +55,12 @@ func WriteJSON(path string, v any) error {
 }
 
 func writeFile(path string, data []byte, perm os.FileMode) error {
+	if share.Shared(filepath.Dir(path)) {
+		if err := share.Replace(path, data); err != nil {
+			return fmt.Errorf("writing %s: %w", path, err)
+		}
+		return nil
+	}
 	// The directory is given so that renameio does not use a TMPDIR elsewhere.
 	err := renameio.WriteFile(path, data, perm, renameio.WithTempDir(filepath.Dir(path)), renameio.WithStaticPermissions(perm))
 	if err != nil {

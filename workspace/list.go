@@ -43,7 +43,11 @@ type ListedArtifact struct {
 }
 
 // List gives all builds of the index, newest first, with what is here of them.
-func (w *Workspace) List() ([]Listed, error) {
+func (w *Workspace) List() ([]Listed, error) { return w.ListBy(w.ReadBuild) }
+
+// ListBy is List for who keeps the records that he has read: read stands for
+// ReadBuild.
+func (w *Workspace) ListBy(read func(id, arch string) (Meta, error)) ([]Listed, error) {
 	x, err := w.ReadIndex()
 	if err != nil {
 		return nil, err
@@ -56,7 +60,8 @@ func (w *Workspace) List() ([]Listed, error) {
 	for _, e := range x.Builds {
 		l := Listed{ID: e.ID, Latest: e.ID == latest, Tags: x.TagsOf(e.ID), Arches: []ListedArch{}}
 		for _, arch := range e.Arches {
-			l.Arches = append(l.Arches, w.listArch(e.ID, arch))
+			m, err := read(e.ID, arch)
+			l.Arches = append(l.Arches, w.listArch(w.BuildDir(e.ID, arch), arch, m, err))
 		}
 		all = append(all, l)
 	}
@@ -68,10 +73,8 @@ func (w *Workspace) List() ([]Listed, error) {
 	return all, nil
 }
 
-func (w *Workspace) listArch(id, arch string) ListedArch {
-	dir := w.BuildDir(id, arch)
+func (w *Workspace) listArch(dir, arch string, m Meta, err error) ListedArch {
 	l := ListedArch{Arch: arch}
-	m, err := w.readBuild(id, arch)
 	if errors.Is(err, fs.ErrNotExist) {
 		return l
 	}
@@ -84,7 +87,7 @@ func (w *Workspace) listArch(id, arch string) ListedArch {
 	for typ, a := range m.Images {
 		f := w.listArtifact(dir, typ, a)
 		kind, err := FindArtifactType(typ)
-		f.Remade = f.Missing && err == nil && kind.SectorSize > 0 && w.notRemade(dir, m) == ""
+		f.Remade = f.Missing && err == nil && kind.Stage != "" && w.notRemade(dir, m) == ""
 		l.Artifacts = append(l.Artifacts, f)
 	}
 	slices.SortFunc(l.Artifacts, func(a, b ListedArtifact) int { return strings.Compare(a.Type, b.Type) })

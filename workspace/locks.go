@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/nestos/nosa/workspace/job"
 	"github.com/nestos/nosa/workspace/lock"
+	"github.com/nestos/nosa/workspace/person"
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // ErrLocked is a part of the workspace that someone else uses.
@@ -40,16 +41,20 @@ func (w *Workspace) LockBuilds(ctx context.Context, o LockOptions) (*lock.File, 
 // LockCache takes cache/.lock: exclusive for a stage that writes the cache.
 // Close gives it up.
 func (w *Workspace) LockCache(ctx context.Context, o LockOptions) (*lock.File, error) {
-	if err := os.MkdirAll(w.Cache(), 0o755); err != nil {
+	if err := share.MkdirAll(w.Cache()); err != nil {
 		return nil, fmt.Errorf("locking the cache: %w", err)
 	}
 	return w.take(ctx, w.path("cache", ".lock"), 0, o)
 }
 
 // LockImage takes the lock on one image type of a build: exclusive for the
-// stage that makes it. Close gives it up.
+// stage that makes it. What one stage makes together has one lock. Close gives it up.
 func (w *Workspace) LockImage(ctx context.Context, file ArtifactFile, o LockOptions) (*lock.File, error) {
-	return w.take(ctx, filepath.Join(w.BuildDir(file.ID, file.Arch), "."+file.Type+".lock"), 0, o)
+	name := file.Type
+	if t, err := FindArtifactType(name); err == nil && t.Stage != "" {
+		name = t.Stage
+	}
+	return w.take(ctx, filepath.Join(w.BuildDir(file.ID, file.Arch), "."+name+".lock"), 0, o)
 }
 
 func (w *Workspace) lockIndex(ctx context.Context) (*lock.File, error) {
@@ -87,7 +92,19 @@ func (w *Workspace) lockedError(l *lock.File, own string, err error) error {
 	if who == "" {
 		who = "another process"
 	}
-	return fmt.Errorf("%s is %w by %s: %w", name, ErrLocked, job.Describe(who), err)
+	return fmt.Errorf("%s is %w by %s: %w", name, ErrLocked, w.describe(who), err)
+}
+
+// describe names a job with who started it; what is no job stays as it is.
+func (w *Workspace) describe(holder string) string {
+	text := job.Describe(holder)
+	if text == holder {
+		return text
+	}
+	if st, err := job.Look(filepath.Join(w.JobsDir(), holder)); err == nil && st.Info.User != "" {
+		text += " of " + person.Clean(st.Info.User)
+	}
+	return text
 }
 
 // holder says who holds a lock on which stands the name of noted. Of a shared

@@ -35,24 +35,36 @@ const (
 // warning: configs of older releases have none, and their images get the
 // defaults of firmware and kernel.
 func LoadPlatforms(path, arch, root string) (Platforms, doc.Diagnostics) {
+	return PlatformsFile{Path: path, Arch: arch, Root: root}.Load()
+}
+
+// PlatformsFile is a platforms.yaml and how it is read; see LoadPlatforms.
+type PlatformsFile struct {
+	Path, Arch, Root string
+	Texts            doc.Texts // stand in for what is in files; nil: nothing does
+}
+
+// Load is LoadPlatforms of the file.
+func (f PlatformsFile) Load() (Platforms, doc.Diagnostics) {
+	path := f.Path
 	var p Platforms
-	name := filepath.Join(shownDir(path, root), filepath.Base(path))
+	name := filepath.Join(shownDir(path, f.Root), filepath.Base(path))
 	src := doc.Source{Name: name}
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return p, doc.Diagnostics{src.At(0, 0).Warnf(CodeImageLegacy, "%s is not there, as in older releases: consoles are those of firmware and kernel", name)}
 	}
-	node, ds := doc.Read(path, src)
+	node, ds := f.Texts.Read(path, src)
 	d := doc.Decoder{Diagnostics: ds}
 	arches, _ := d.Entries(node, filepath.Base(path))
 	for _, a := range arches {
 		byName := decodePlatforms(&d, a)
-		if a.Key.Text != arch || a.Value.IsNull() {
+		if a.Key.Text != f.Arch || a.Value.IsNull() {
 			continue
 		}
 		p.ByName = byName
 		data, err := json.Marshal(a.Value.Value())
 		if err != nil {
-			d.Report(a.Value.Errorf(CodeImageValue, "%s: %v", arch, err))
+			d.Report(a.Value.Errorf(CodeImageValue, "%s: %v", f.Arch, err))
 		}
 		p.JSON = append(data, '\n')
 	}

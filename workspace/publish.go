@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // Publish makes the finished directory dir (below tmp/) the build id for arch:
@@ -42,7 +44,10 @@ func (w *Workspace) publish(ctx context.Context, b foundBuild, dir string, now t
 	if _, err := os.Lstat(target); err == nil {
 		return fmt.Errorf("publishing %s: %s is there already", id, target)
 	}
-	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+	if err := share.MkdirAll(filepath.Dir(target)); err != nil {
+		return fmt.Errorf("publishing %s: %w", id, err)
+	}
+	if err := share.GiveTreeAs(dir, filepath.Dir(target)); err != nil {
 		return fmt.Errorf("publishing %s: %w", id, err)
 	}
 	if !w.Transient() {
@@ -221,7 +226,10 @@ func (w *Workspace) emptyTrash() ([]string, error) {
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
-	return names, removeTree(w.trashDir())
+	if err := removeTree(w.trashDir()); err != nil && !errors.Is(err, fs.ErrPermission) {
+		return names, err
+	}
+	return names, nil // what another user's jobs left only he or root can remove
 }
 
 // removeTree deletes a tree, directories without write permission included:

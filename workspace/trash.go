@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // UndeleteFor is how long a deleted build can be had back.
@@ -180,14 +182,14 @@ func (w *Workspace) deleteSteps(d *Deleted, now time.Time) []func() error {
 // makeBin makes the directory in the trash that is to take the build. A build
 // of the same id that is in the trash already stays there beside it.
 func (w *Workspace) makeBin(d *Deleted) error {
-	if err := os.MkdirAll(w.binPath(), 0o755); err != nil {
+	if err := share.MkdirAll(w.binPath()); err != nil {
 		return err
 	}
 	d.dir = d.ID
 	for n := 2; exists(w.binPath(d.dir)); n++ {
 		d.dir = d.ID + "@" + strconv.Itoa(n) // no id has an @
 	}
-	return os.Mkdir(w.binPath(d.dir), 0o755)
+	return share.Mkdir(w.binPath(d.dir))
 }
 
 func (w *Workspace) writeDeleted(d *Deleted) error {

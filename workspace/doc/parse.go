@@ -34,11 +34,7 @@ func (s Source) At(line, column int) Origin {
 // Read reads the regular file at path and parses it as Parse does. A file that
 // cannot be read is an error with CodeMissing at line 0.
 func Read(path string, src Source) (*Node, Diagnostics) {
-	data, err := ReadBytes(path)
-	if err != nil {
-		return nil, Diagnostics{src.At(0, 0).Errorf(CodeMissing, "%v", err)}
-	}
-	return Parse(src, data)
+	return Texts(nil).Read(path, src)
 }
 
 // ReadBytes reads the regular file at path, at most one byte more than

@@ -30,6 +30,8 @@ const (
 	// Milestone is what a booting machine has come to: Step is which, Text the
 	// console's line, MS the time since power-on, Done the boot, counted from 1.
 	Milestone Kind = "milestone"
+	// Round is a turn of nosa watch that has ended: the line is a loop.Round.
+	Round Kind = "round"
 )
 
 // State is what becomes of a step.

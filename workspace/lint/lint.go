@@ -24,6 +24,7 @@ type Config struct {
 	Overlays  []string           // directories of overlay.d that are used, in their order
 	Image     string             // path of image.yaml; may not exist
 	Platforms string             // path of platforms.yaml; may not exist
+	Texts     doc.Texts          // stand in for what is in files; nil: nothing does
 }
 
 // Check looks at everything and gives what it found, sorted by place. Nothing

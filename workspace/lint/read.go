@@ -167,6 +167,10 @@ func (r *reader) linkedRepo(e *entry) {
 // content reads a regular file if it is text. It never waits: what has become
 // a pipe since it was listed is not read from.
 func (r *reader) content(e *entry, path string) {
+	if text, ok := r.Texts.Find(path); ok {
+		e.text, e.size = plainText(string(text)), int64(len(text))
+		return
+	}
 	if e.size > maxText || e.size == 0 && e.mode.IsRegular() {
 		return
 	}
@@ -191,6 +195,14 @@ func (r *reader) content(e *entry, path string) {
 	}
 	e.text = text
 	r.total += int64(len(text))
+}
+
+// plainText is text, "" if it is none or larger than maxText.
+func plainText(text string) string {
+	if len(text) > maxText || strings.IndexByte(text, 0) >= 0 {
+		return ""
+	}
+	return text
 }
 
 // readText reads f, "" if it is no text or larger than maxText. Most of what is

@@ -65,7 +65,7 @@ func (k *checker) file(name string) *entry {
 	if e := k.byPath[name]; e != nil && e.mode.IsRegular() {
 		return e
 	}
-	data, err := doc.ReadBytes(name)
+	data, err := k.Texts.ReadBytes(name)
 	if err != nil || len(data) > maxText || strings.IndexByte(string(data), 0) >= 0 {
 		return nil
 	}

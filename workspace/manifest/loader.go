@@ -108,7 +108,7 @@ func (l *loader) load(path string, from Origin, depth int) *layer {
 		l.Report(at.Errorf(codeUnsupported, "kickstart files are not supported").WithHint("move the packages to a treefile"))
 		return nil
 	}
-	root, ds := doc.Read(path, src)
+	root, ds := l.opts.Texts.Read(path, src)
 	l.Diagnostics = append(l.Diagnostics, ds...)
 	if ds.HasErrors() || !l.affordsValues(at, values(root)) {
 		return nil
@@ -229,8 +229,8 @@ func (l *loader) sameContent(a, b string) bool {
 	pair := [2]string{a, b}
 	same, known := l.same[pair]
 	if !known {
-		x, errX := doc.ReadBytes(a)
-		y, errY := doc.ReadBytes(b)
+		x, errX := l.opts.Texts.ReadBytes(a)
+		y, errY := l.opts.Texts.ReadBytes(b)
 		same = errX == nil && errY == nil && bytes.Equal(x, y)
 		l.same[pair] = same
 	}

@@ -210,6 +210,8 @@ type Account struct {
 type Options struct {
 	Arch string // RPM's name of the architecture, required: decides packages-ARCH, arch-include and ${basearch}
 	Root string // the directory that file names in diagnostics are relative to; "" is that of the treefile
+
+	Texts doc.Texts // stand in for what is in files; nil: nothing does
 }
 
 // Load reads the treefile at path and everything that it includes. It goes on

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // Fetched is cache/fetched.json: what a fetch resolved and downloaded, so that a build needs no
@@ -69,7 +69,7 @@ func (f Fetched) Write(name string) (changed bool, err error) {
 	if err == nil && slices.Equal(old, data) {
 		return false, nil
 	}
-	if err := renameio.WriteFile(name, data, 0o644); err != nil {
+	if err := share.Replace(name, data); err != nil {
 		return false, fmt.Errorf("writing %s: %w", name, err)
 	}
 	return true, nil
