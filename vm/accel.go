@@ -14,9 +14,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
-
 	"github.com/nestos/nosa/workspace/proc"
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // probeTime is how long KVM has to run the probe's few instructions.
@@ -206,7 +205,7 @@ func (p Prober) store(key string, c Choice) error {
 	if err != nil {
 		return err
 	}
-	if err := renameio.WriteFile(p.Cache, append(data, '\n'), 0o644); err != nil {
+	if err := share.Replace(p.Cache, append(data, '\n')); err != nil {
 		return fmt.Errorf("remembering the accelerator: %w", err)
 	}
 	return nil

@@ -1,55 +1,23 @@
 package vm
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/google/renameio/v2"
 
 	"github.com/nestos/nosa/vm/console"
 	"github.com/nestos/nosa/vm/milestone"
 	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/machine"
 )
-
-// HubRequest is what a hub runs: request.json of its machine.
-type HubRequest struct {
-	Spec Spec   `json:"spec"`
-	Keep string `json:"keep,omitempty"` // as StartOptions.Keep
-	// ConsoleFile gets a copy of the console's log; absolute, "" is none.
-	ConsoleFile string `json:"console_file,omitempty"`
-	// Log bounds the console's log and its copy.
-	Log console.LogOptions `json:"log,omitzero"`
-	// Guest is the port of the guest's sshd that is forwarded; 0 is none.
-	Guest int `json:"guest,omitempty"`
-	// SSH is how to get in; Port is found when the machine runs.
-	SSH machine.SSH `json:"ssh"`
-}
-
-// requestFile is where a machine's HubRequest lies. It may hold secrets of the
-// guest's config, so it is the owner's only and goes with the machine.
-const requestFile = "request.json"
-
-// WriteHubRequest leaves the request for the hub of the machine in dir.
-func WriteHubRequest(dir string, req HubRequest) error {
-	data, err := json.Marshal(req)
-	if err != nil {
-		return fmt.Errorf("writing the machine's request: %w", err)
-	}
-	if err := renameio.WriteFile(filepath.Join(dir, requestFile), data, 0o600); err != nil {
-		return fmt.Errorf("writing the machine's request: %w", err)
-	}
-	return nil
-}
 
 // Hub owns one machine: its console, which any number of viewers share, its
 // QMP, its record on disk. It runs in a process of its own, and with it ends
@@ -145,7 +113,7 @@ func (h *Hub) run(ctx context.Context) (err error) {
 }
 
 func (h *Hub) request() (req HubRequest, err error) {
-	data, err := os.ReadFile(filepath.Join(h.Machine.Dir, requestFile))
+	data, err := readOwn(filepath.Join(h.Machine.Dir, requestFile))
 	if err == nil {
 		err = json.Unmarshal(data, &req)
 	}
@@ -161,7 +129,7 @@ func (h *Hub) launch(ctx context.Context, req HubRequest) error {
 		return err
 	}
 	m, err := Start(ctx, req.Spec, StartOptions{
-		Own: h.Machine.Dir, Keep: req.Keep, Event: h.qmp, Line: h.Line,
+		Own: cmp.Or(req.Own, h.Machine.Dir), Keep: req.Keep, Event: h.qmp, Line: h.Line,
 		Tee: &watch{hub: h, to: milestone.New(func() time.Duration { return h.Now().Sub(h.start) }, h.milestone)},
 	})
 	if err != nil {
@@ -171,6 +139,7 @@ func (h *Hub) launch(ctx context.Context, req HubRequest) error {
 		return err
 	}
 	h.m = m
+	h.tell(event.Event{V: event.Version, Time: h.Now().UTC(), Kind: event.Start, Title: "the machine runs", MS: h.Now().Sub(h.start).Milliseconds()})
 	h.writeLogs()
 	return nil
 }

@@ -7,22 +7,17 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
-	"time"
 
-	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
-	"golang.org/x/term"
 
 	"github.com/nestos/nosa/vm/console"
 	"github.com/nestos/nosa/workspace/proc"
 )
-
-// StopGrace is how long Stop waits for QEMU to quit before its group is killed.
-const StopGrace = 5 * time.Second
 
 // StartOptions is what Start needs beside the machine itself.
 type StartOptions struct {
@@ -61,6 +56,8 @@ type Machine struct {
 	logging sync.WaitGroup
 	ring    *console.Ring
 	qmp     *qmp
+	web     *http.Server // of what is booted over the network; nil is none
+	serving sync.WaitGroup
 
 	helpers helpers
 	cancel  context.CancelFunc
@@ -152,7 +149,22 @@ func (m *Machine) prepare(ctx context.Context, s Spec) (Spec, error) {
 			return s, err
 		}
 	}
-	return s, nil
+	if s.ConfigDrive != nil {
+		drive, err := configDrive(ctx, m.files, s.ConfigDrive)
+		if err != nil {
+			return s, err
+		}
+		s.Disks = append(s.Disks, drive)
+	}
+	s, err := m.serve(ctx, s)
+	if err != nil {
+		return s, err
+	}
+	if s.Medium, err = s.Medium.own(ctx, m.files); err != nil {
+		return s, err
+	}
+	s.Netboot, err = s.Netboot.own(m.dir)
+	return s, err
 }
 
 // once makes a file that is not there yet, whole or not at all.
@@ -167,30 +179,6 @@ func once(name string, do func(name string) error) error {
 		return err
 	}
 	return os.Rename(name+".new", name)
-}
-
-// openSerial makes the pty and starts to read it.
-func (m *Machine) openSerial(log string) error {
-	var err error
-	if m.master, m.slave, err = pty.Open(); err != nil {
-		return err
-	}
-	// Raw: the line discipline must neither echo nor translate.
-	if _, err = term.MakeRaw(int(m.slave.Fd())); err != nil {
-		return err
-	}
-	// Fd has made the descriptor a blocking one, which a close would not wake.
-	if err := unix.SetNonblock(int(m.master.Fd()), true); err != nil {
-		return err
-	}
-	if log != "" {
-		if m.log, err = console.OpenLog(log, console.LogOptions{}); err != nil {
-			return err
-		}
-		m.logging.Go(func() { _ = m.log.Follow(context.Background(), m.ring) }) // to the ring's end
-	}
-	m.Spec.SerialPath = m.slave.Name()
-	return nil
 }
 
 // launch runs QEMU and waits until QMP answers. On an error nothing is left.
@@ -234,46 +222,6 @@ func (m *Machine) launch(ctx context.Context, binary string, opts StartOptions) 
 	return fmt.Errorf("starting %s: %w", binary, err)
 }
 
-// drain reads the serial port until it is closed: into the ring, which never
-// waits for a reader, and into the log.
-func (m *Machine) drain() {
-	defer close(m.drained)
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := m.master.Read(buf)
-		_, _ = m.ring.Write(buf[:n])
-		if m.tee != nil && n > 0 {
-			_, _ = m.tee.Write(buf[:n])
-		}
-		if err != nil {
-			_ = m.ring.Close()
-			return
-		}
-	}
-}
-
-// Serial is what the serial port prints, from power-on.
-func (m *Machine) Serial() *console.Ring { return m.ring }
-
-// typeWithin bounds how long Write waits for a guest that does not read its
-// serial port; a pty takes 4 KiB before that.
-const typeWithin = 30 * time.Second
-
-// Write types on the serial port. It waits at most 30 s for the guest to read.
-func (m *Machine) Write(p []byte) (int, error) {
-	if err := m.master.SetWriteDeadline(time.Now().Add(typeWithin)); err != nil {
-		return 0, fmt.Errorf("serial port of the machine: %w", err)
-	}
-	n, err := m.master.Write(p)
-	if err != nil {
-		return n, fmt.Errorf("typing on the serial port: %w", err)
-	}
-	return n, nil
-}
-
-// Exited is closed when QEMU has ended.
-func (m *Machine) Exited() <-chan struct{} { return m.exited }
-
 // QMP runs one command of QEMU's machine protocol.
 func (m *Machine) QMP(ctx context.Context, command string, args any) (json.RawMessage, error) {
 	return m.qmp.Do(ctx, command, args)
@@ -289,81 +237,6 @@ func (m *Machine) Reset(ctx context.Context) error {
 func (m *Machine) PowerDown(ctx context.Context) error {
 	_, err := m.QMP(ctx, "system_powerdown", nil)
 	return err
-}
-
-// Wait waits until QEMU has ended by itself and frees what the machine held.
-// An end that the guest or Stop asked for is nil.
-func (m *Machine) Wait() error {
-	<-m.exited
-	m.finish()
-	return m.err
-}
-
-// Stop ends the machine at once, as pulling the plug does, and frees what it
-// held. It may be called more than once.
-func (m *Machine) Stop() error {
-	select {
-	case <-m.exited:
-	default:
-		ctx, cancel := context.WithTimeout(context.Background(), StopGrace)
-		_, _ = m.qmp.Do(ctx, "quit", nil) // the answer may be cut off by the end itself
-		select {
-		case <-m.exited:
-		case <-ctx.Done():
-		}
-		cancel()
-		m.cancel()
-		<-m.exited
-		if errors.Is(m.err, context.Canceled) {
-			m.err = nil
-		}
-	}
-	m.finish()
-	return m.err
-}
-
-// finish frees everything after QEMU has ended.
-func (m *Machine) finish() {
-	m.once.Do(func() {
-		m.cancel()
-		if m.qmp != nil {
-			m.qmp.Close()
-		}
-		// QEMU's end is closed: once ours is too, the reader gets what is left and
-		// the end. Should someone else still hold the terminal, it is cut off.
-		m.slave.Close()
-		m.slave = nil
-		select {
-		case <-m.drained:
-		case <-time.After(time.Second):
-			m.master.Close()
-			<-m.drained
-		}
-		m.release()
-	})
-}
-
-// release frees what was made before QEMU was started.
-func (m *Machine) release() {
-	m.cancel()
-	m.stopHelpers()
-	if m.slave != nil {
-		m.slave.Close()
-	}
-	if m.master != nil {
-		m.master.Close()
-	}
-	if m.log != nil {
-		_ = m.ring.Close() // a machine that did not start has no drain to do so
-		m.logging.Wait()
-		_ = m.log.Close()
-	}
-	if m.own {
-		return
-	}
-	if err := os.RemoveAll(m.dir); err != nil && m.err == nil {
-		m.err = fmt.Errorf("removing the machine's files: %w", err)
-	}
 }
 
 // socketPair makes two connected stream sockets: QMP needs no name, so no path

@@ -64,7 +64,8 @@ func (n Net) check() error {
 // nic is a card without a boot ROM, which QEMU may lack and the guest would wait in.
 func nic(id string) string { return "virtio-net-pci,netdev=" + id + ",romfile=" }
 
-func (n Net) args() []string {
+// args is the network; a card that is booted from has its ROM and comes last.
+func (n Net) args(boot Netboot, bootindex int) []string {
 	if n.None {
 		return []string{"-nic", "none"}
 	}
@@ -84,7 +85,12 @@ func (n Net) args() []string {
 	for _, g := range n.GuestForwards {
 		dev = append(dev, "guestfwd="+comma(g))
 	}
-	args := []string{"-netdev", strings.Join(dev, ","), "-device", nic("net0")}
+	card := nic("net0")
+	if boot.wanted() {
+		dev = append(dev, "tftp="+comma(boot.Dir), "bootfile="+comma(boot.File))
+		card = "virtio-net-pci,netdev=net0,bootindex=" + strconv.Itoa(bootindex)
+	}
+	args := []string{"-netdev", strings.Join(dev, ","), "-device", card}
 	for i := range n.More {
 		id := fmt.Sprintf("net%d", i+1)
 		more := "user,id=" + id + ",dhcpstart=10.0.2." + strconv.Itoa(31+i)

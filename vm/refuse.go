@@ -9,7 +9,7 @@ import (
 
 // check refuses what cannot boot, before anything is started.
 func (s Spec) check() error {
-	for _, check := range []func() error{s.checkFirmware, s.checkSize, s.checkDisks, s.Net.check, s.checkPorts, s.checkShares} {
+	for _, check := range []func() error{s.checkFirmware, s.checkSize, s.checkDisks, s.Medium.check, s.checkNetboot, s.checkServe, s.Net.check, s.checkPorts, s.checkShares} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -53,6 +53,13 @@ func (s Spec) checkDisks() error {
 		}
 	}
 	return nil
+}
+
+func (s Spec) checkNetboot() error {
+	if s.Netboot.wanted() && s.Net.None {
+		return errors.New("booting over the network: there is no network card")
+	}
+	return s.Netboot.check()
 }
 
 // maxSerial is how long a disk's serial number may be (VIRTIO_BLK_ID_BYTES;

@@ -63,16 +63,26 @@ type Icount struct {
 
 // Spec is a machine. Zero values are defaults.
 type Spec struct {
-	Arch      Arch  // "" is x86_64
-	Accel     Accel // "" is TCG
-	CPU       string
-	CPUs      int // 0 is 2; Icount makes it 1
-	MemoryMiB int // 0 is 2048
+	Arch  Arch  // "" is x86_64
+	Accel Accel // "" is TCG
+	CPU   string
+	CPUs  int // 0 is 2; Icount makes it 1
+	// MemoryMiB is 2048 where it is 0; for a live system, which is in memory with all
+	// that it writes, and has its root filesystem there twice for a moment when that
+	// comes over the network, 4096.
+	MemoryMiB int
 	Firmware  Firmware
 	Flash     FirmwareFiles // Start fills it for UEFI
 	Disks     []Disk        // the first is booted
+	Medium    Medium        // an ISO image, which is booted where no disk is
+	Netboot   Netboot       // what is booted where neither a disk nor a medium is
 	Direct    Direct        // Kernel "" is a boot from the first disk
 	Net       Net
+	// ConfigDrive is an Ignition config that the guest finds as OpenStack gives one:
+	// on a disk labelled config-2. nil is no such disk.
+	ConfigDrive []byte
+	// Serve are files that the guest may get over HTTP, by name: see ServerURL.
+	Serve map[string]string
 	// TPM gives the guest a TPM 2.0, which the program swtpm emulates.
 	TPM bool
 	// TPMState is the directory with what the TPM remembers, absolute; Start
@@ -101,6 +111,10 @@ type Spec struct {
 	// Extra is added to the end, unchecked.
 	Extra []string
 }
+
+// liveMemoryMiB is what a live system gets where nothing is said: what upstream
+// asks for where the root filesystem comes over the network.
+const liveMemoryMiB = 4096
 
 // platform is what differs between architectures.
 type platform struct {
@@ -141,6 +155,9 @@ func (s Spec) withDefaults() (Spec, platform, error) {
 	}
 	if s.MemoryMiB == 0 {
 		s.MemoryMiB = 2048
+		if s.Medium.Path != "" || s.Netboot.wanted() {
+			s.MemoryMiB = liveMemoryMiB
+		}
 	}
 	if s.Firmware == "" {
 		s.Firmware = BIOS
@@ -173,6 +190,7 @@ func Args(spec Spec) ([]string, error) {
 	for i, d := range s.Disks {
 		args = append(args, d.args(i, &bootindex)...)
 	}
+	args = append(args, s.medium(&bootindex)...)
 	if s.Direct.Kernel != "" {
 		args = append(args, "-kernel", s.Direct.Kernel)
 		if s.Direct.Initrd != "" {
@@ -182,7 +200,7 @@ func Args(spec Spec) ([]string, error) {
 			args = append(args, "-append", s.Direct.Args)
 		}
 	}
-	return slices.Concat(args, s.Net.args(), s.io(), s.tpm(p), s.shares(), s.ports(), s.data(), s.start(), s.Extra), nil
+	return slices.Concat(args, s.Net.args(s.Netboot, bootindex), s.io(), s.tpm(p), s.shares(), s.ports(), s.data(), s.start(), s.Extra), nil
 }
 
 // base is what the accelerator probe has in common with the real run.

@@ -72,6 +72,9 @@ func looks(want Want) []look {
 	if want.FirstBoot {
 		list = append(list, firstBoot()...)
 	}
+	if want.Live {
+		list = append(list, liveLooks(want.LiveUser)...)
+	}
 	add(len(want.Users) > 0, "users", func(ctx context.Context, s *shell) (verdict, error) { return users(ctx, s, want.Users) })
 	for _, c := range want.Commands {
 		add(true, c.Name, func(ctx context.Context, s *shell) (verdict, error) {

@@ -39,6 +39,10 @@ const (
 	ByIgnition      WayIn = ""
 	ByBootPartition WayIn = "boot partition"
 	ByCredential    WayIn = "credential"
+	// ByConfigDrive is a disk with the config, as OpenStack has one.
+	ByConfigDrive WayIn = "config drive"
+	// ByItself adds nothing: the system logs somebody in who is root or can become it.
+	ByItself WayIn = "by itself"
 )
 
 // Direct is Run.Firmware of a boot without firmware and boot loader.
@@ -56,6 +60,13 @@ type Options struct {
 	Dir    string    // for the machine's own files; "" is os.TempDir
 	Log    string    // gets the console from power-on; "" is none
 	WayIn  WayIn
+	Become string // what is typed at the prompt of who is logged in, to become root: "sudo sh"; "" is root already
+	Way    string // becomes Run.Way
+	// Quiet says that the serial port is not the system's first console, so that it
+	// may be silent for as long as the boot takes.
+	Quiet bool
+	// Prompt is waited for instead of the first login prompt, where it has a host.
+	Prompt guest.Prompt
 	// Pace overrides PaceOf the accelerator.
 	Pace     *guest.Pace
 	Reporter *event.Reporter
@@ -105,10 +116,14 @@ func (o Options) run(ctx context.Context, do func(context.Context, *session, *Ru
 }
 
 func (o Options) pace(a vm.Accel) guest.Pace {
+	pace := guest.PaceOf(a)
 	if o.Pace != nil {
-		return *o.Pace
+		pace = *o.Pace
 	}
-	return guest.PaceOf(a)
+	if o.Quiet {
+		pace.Silence = pace.Boot
+	}
+	return pace
 }
 
 // once is one boot with one accelerator.
@@ -132,7 +147,7 @@ func (o Options) once(ctx context.Context, choice vm.Choice, do func(context.Con
 	}
 	run := Run{
 		Firmware: string(m.Spec.Firmware), Accel: string(m.Spec.Accel), Reason: choice.Reason,
-		Commit: o.Want.Commit, Time: o.Now,
+		Commit: o.Want.Commit, Time: o.Now, Way: o.Way,
 	}
 	if m.Spec.Direct.Kernel != "" {
 		run.Firmware = Direct
@@ -140,7 +155,7 @@ func (o Options) once(ctx context.Context, choice vm.Choice, do func(context.Con
 	console := guest.NewConsole(m, m.Serial(), o.pace(choice.Accel))
 	console.Line = o.Reporter.Line
 	g := &session{m: m}
-	err = g.boot(ctx, console, &run)
+	err = g.boot(ctx, console, &run, o)
 	if err == nil {
 		err = g.secure(ctx, &run)
 	}
@@ -168,9 +183,13 @@ func (o Options) once(ctx context.Context, choice vm.Choice, do func(context.Con
 }
 
 // boot gets to a shell in the guest.
-func (g *session) boot(ctx context.Context, c *guest.Console, run *Run) error {
+func (g *session) boot(ctx context.Context, c *guest.Console, run *Run, o Options) error {
 	prompt := Assertion{Name: "login prompt", Want: "a login prompt"}
-	login, err := c.Login(ctx)
+	wait := c.Login
+	if o.Prompt.Host != "" {
+		wait = func(ctx context.Context) (time.Duration, error) { return c.LoginAt(ctx, o.Prompt) }
+	}
+	login, err := wait(ctx)
 	prompt.MS, run.LoginMS = login.Milliseconds(), login.Milliseconds()
 	prompt.OK, prompt.Got = err == nil, "a login prompt"
 	if err != nil {
@@ -183,7 +202,13 @@ func (g *session) boot(ctx context.Context, c *guest.Console, run *Run) error {
 	}
 	g.login = login
 	start := time.Now()
-	sh, err := c.Attach(ctx)
+	var sh *guest.Shell
+	if o.Become != "" {
+		err = c.Become(ctx, o.Become)
+	}
+	if err == nil {
+		sh, err = c.Attach(ctx)
+	}
 	if err == nil {
 		g.shell = shell{sh}
 		err = sh.Hush(ctx)
@@ -201,6 +226,9 @@ func (g *session) boot(ctx context.Context, c *guest.Console, run *Run) error {
 // systemd reads it: QEMU's fw_cfg (since 251) and SMBIOS OEM strings (since 252),
 // see systemd(1).
 func withWayIn(s vm.Spec, by WayIn) (vm.Spec, error) {
+	if by == ByItself {
+		return s, nil
+	}
 	s.FwCfg = maps.Clone(s.FwCfg)
 	if s.FwCfg == nil {
 		s.FwCfg = map[string]string{}
@@ -216,6 +244,11 @@ func withWayIn(s vm.Spec, by WayIn) (vm.Spec, error) {
 	}
 	if len(conflicts) > 0 {
 		return s, fmt.Errorf("config of the machine: %s", conflicts[0])
+	}
+	if by == ByConfigDrive {
+		delete(s.FwCfg, ConfigName)
+		s.ConfigDrive = config
+		return s, nil
 	}
 	if by == ByBootPartition {
 		delete(s.FwCfg, ConfigName)

@@ -141,6 +141,73 @@ func TestWayInByBootPartition(t *testing.T) {
 	}
 }
 
+// OpenStack's Ignition looks for a disk; a live system needs nothing.
+func TestOtherWaysIn(t *testing.T) {
+	got, err := withWayIn(vm.Spec{}, ByConfigDrive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(got.ConfigDrive), "--autologin root") || len(got.FwCfg) > 0 || got.Boot.Ignition != nil {
+		t.Errorf("%+v", got)
+	}
+	before := vm.Spec{Medium: vm.Medium{Path: "x.iso"}}
+	if got, err = withWayIn(before, ByItself); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A live system logs its user in, who becomes root; its runs say what it was booted from.
+func TestBootByItself(t *testing.T) {
+	bin := t.TempDir()
+	script := strings.Replace(fakeMachine, "guest login: root (automatic login)", "guest login: nest (automatic login)", 1)
+	for name, text := range map[string]string{
+		"qemu-system-x86_64": script, "dmesg": "exit 0", "kill": "exit 0", "systemctl": "case $* in *is-sys*) echo running;; esac",
+		"findmnt": "case $* in *FSTYPE*/sysroot) echo squashfs;; *FSTYPE*) echo tmpfs;; *SOURCE*) echo tmpfs;; *) echo ro;; esac",
+		"sudo":    "SUDO_USER=nest exec \"$@\"",
+	} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/bash\n"+text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	pace := quick()
+	run, err := Boot(t.Context(), Options{
+		Spec: vm.Spec{Accel: vm.TCG}, Want: Want{Live: true, LiveUser: "nest"}, WayIn: ByItself, Become: "sudo bash --norc --noprofile --noediting -i",
+		Way: "as CD", Pace: &pace, Dir: t.TempDir(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, a := range run.Assertions {
+		got[a.Name] = a.Got
+	}
+	for name, want := range map[string]string{
+		"root shell": "a shell", "live system": "no /run/ostree-live", "root filesystem": "squashfs", "automatic login": "nest", "writable /var": "in memory",
+	} {
+		if got[name] != want {
+			t.Errorf("%s: %q, want %q", name, got[name], want)
+		}
+	}
+	if run.Way != "as CD" || run.OK {
+		t.Errorf("way %q, ok %v: this host is no live system", run.Way, run.OK)
+	}
+}
+
+// A system whose first console is another may be silent for as long as it boots.
+func TestQuietPace(t *testing.T) {
+	pace := quick()
+	if got := (Options{Pace: &pace}).pace(vm.TCG).Silence; got != pace.Silence {
+		t.Errorf("silence %s, want %s", got, pace.Silence)
+	}
+	if got := (Options{Pace: &pace, Quiet: true}).pace(vm.TCG).Silence; got != pace.Boot {
+		t.Errorf("silence %s of a quiet one, want %s", got, pace.Boot)
+	}
+}
+
 func kinds(list []milestone.Milestone) []milestone.Kind {
 	var kinds []milestone.Kind
 	for _, m := range list {

@@ -56,6 +56,15 @@ func TestResultAdd(t *testing.T) {
 	if diff := cmp.Diff(want, r); diff != "" {
 		t.Error(diff)
 	}
+	iso := Result{}.Add("live-iso", Run{Firmware: "bios", Way: "as stick", Commit: commitA, OK: true}).
+		Add("live-iso", Run{Firmware: "bios", Way: "as CD", Commit: commitA}).
+		Add("live-iso", Run{Firmware: "bios", Way: "as CD", Commit: commitA, OK: true})
+	want = Result{V: 1, Artifact: "live-iso", OK: true, Runs: []Run{
+		{Firmware: "bios", Way: "as CD", Commit: commitA, OK: true}, {Firmware: "bios", Way: "as stick", Commit: commitA, OK: true},
+	}}
+	if diff := cmp.Diff(want, iso); diff != "" {
+		t.Errorf("each way has its run: %s", diff)
+	}
 	r = r.Add("qemu", Run{Firmware: "bios", Commit: commitB})
 	if diff := cmp.Diff(Result{V: 1, Artifact: "qemu", Runs: []Run{{Firmware: "bios", Commit: commitB}}}, r); diff != "" {
 		t.Errorf("runs of another commit: %s", diff)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nestos/nosa/vm/guest"
@@ -29,6 +30,10 @@ type Want struct {
 	// FirstBoot says that this is the image's first boot and that Ignition runs in
 	// it: the machine must have become one of its own.
 	FirstBoot bool
+	// Live says that the system runs from a medium or the network: it is in memory,
+	// and who logs in by himself is LiveUser.
+	Live     bool
+	LiveUser string // "" is not asserted
 	// Users must resolve by getent passwd.
 	Users []string
 	// Commands are the caller's own assertions.
@@ -83,6 +88,7 @@ type Assertion struct {
 // Run is one boot of an artifact and what was found.
 type Run struct {
 	Firmware string    `json:"firmware"`
+	Way      string    `json:"way,omitempty"` // what it was booted from, where there is more than one
 	Accel    string    `json:"accel"`
 	Reason   string    `json:"accel-reason,omitempty"`
 	Commit   string    `json:"commit,omitempty"` // that was expected
@@ -105,7 +111,10 @@ func (r Run) Failed() []Assertion {
 	return slices.DeleteFunc(slices.Clone(r.Assertions), func(a Assertion) bool { return a.OK })
 }
 
-// Result is the content of check-ARTIFACT.json: the last run of each firmware.
+// on is what a run was made on: there is one run of each in a result.
+func (r Run) on() string { return strings.TrimSpace(r.Firmware + " " + r.Way) }
+
+// Result is the content of check-ARTIFACT.json: the last run of each firmware and way.
 type Result struct {
 	V        int    `json:"v"` // 1
 	Artifact string `json:"artifact"`
@@ -128,22 +137,17 @@ func ParseResult(data []byte) (Result, error) {
 	return r, nil
 }
 
-// Add gives the result with a run in place of the last one of its firmware, if
-// that was of the same commit; runs of other commits are dropped.
+// Add gives the result with a run in place of the last one of its firmware and way,
+// if that was of the same commit; runs of other commits are dropped.
 func (r Result) Add(artifact string, run Run) Result {
 	next := Result{V: 1, Artifact: artifact, OK: true}
 	for _, old := range r.Runs {
-		if old.Firmware != run.Firmware && old.Commit == run.Commit {
+		if old.on() != run.on() && old.Commit == run.Commit {
 			next.Runs = append(next.Runs, old)
 		}
 	}
 	next.Runs = append(next.Runs, run)
-	slices.SortStableFunc(next.Runs, func(a, b Run) int {
-		if a.Firmware < b.Firmware {
-			return -1
-		}
-		return 1
-	})
+	slices.SortStableFunc(next.Runs, func(a, b Run) int { return strings.Compare(a.on(), b.on()) })
 	for _, old := range next.Runs {
 		next.OK = next.OK && old.OK
 	}

@@ -316,7 +316,7 @@ func (a *attachment) typist(ctx context.Context) (End, error) {
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(endPause, cancel) })()
 	for typed := range a.typed {
 		for len(typed) > 0 {
-			n, err := a.client.write(last, typed)
+			n, err := a.client.WriteContext(last, typed)
 			if last.Err() != nil {
 				return Detached, context.Cause(ctx)
 			}

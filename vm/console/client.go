@@ -5,10 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os/user"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/nestos/nosa/workspace/person"
 )
 
 const (
@@ -68,19 +69,19 @@ const maxGaps = 64
 // itself; from is an offset since power-on, or -N for the last N bytes. Nobody
 // serving is ErrNoServer.
 func Dial(ctx context.Context, dir, name string, from int64) (*Client, error) {
-	c, err := dial(ctx, dir, hello{V: Version, Name: name, User: userName(), From: from})
+	return DialAs(ctx, dir, Viewer{Name: name}, from)
+}
+
+// DialAs is Dial for somebody who has another name than person.Name; of the Viewer only Name and User count.
+func DialAs(ctx context.Context, dir string, as Viewer, from int64) (*Client, error) {
+	if as.User == "" {
+		as.User = person.Name(ctx, dir)
+	}
+	c, err := dial(ctx, dir, hello{V: Version, Name: as.Name, User: as.User, From: from})
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the console in %s: %w", dir, err)
 	}
 	return c, nil
-}
-
-func userName() string {
-	u, err := user.Current()
-	if err != nil {
-		return ""
-	}
-	return u.Username
 }
 
 func dial(ctx context.Context, dir string, h hello) (*Client, error) {
@@ -144,6 +145,22 @@ func (c *Client) Start() int64 { return c.welcome.Start }
 
 // History is how many bytes at the beginning of Ring were printed before Dial.
 func (c *Client) History() int64 { return c.welcome.End - c.welcome.Start }
+
+// ID is the viewer's, as in a ViewersEvent.
+func (c *Client) ID() int { return c.welcome.ID }
+
+// Claim says that this viewer has the keyboard now, before it types anything: others learn of it
+// as of a key.
+func (c *Client) Claim() error {
+	f, err := frame(kindInput)
+	if err == nil {
+		err = c.conn.send(f)
+	}
+	if err != nil {
+		return fmt.Errorf("typing: %w", err)
+	}
+	return nil
+}
 
 // Events gives what the server publishes, as JSON; it is closed at the end. Of
 // what is not taken the latest 256 are kept.
@@ -256,11 +273,11 @@ func (r reply) put(op string, into any) error {
 // has not taken the Window before; Close ends that. An error that earlier input
 // met is given to a later call, once.
 func (c *Client) Write(p []byte) (int, error) {
-	return c.write(context.Background(), p)
+	return c.WriteContext(context.Background(), p)
 }
 
-// write is Write until ctx is done.
-func (c *Client) write(ctx context.Context, p []byte) (int, error) {
+// WriteContext is Write until ctx is done.
+func (c *Client) WriteContext(ctx context.Context, p []byte) (int, error) {
 	n := 0
 	for n < len(p) {
 		part := p[n:min(n+piece, len(p))]

@@ -13,7 +13,8 @@
 //
 //	client → server
 //	H  hello    {"v":1,"name":…,"user":…,"from":N}   must be the first
-//	I  input    bytes to type, in one piece; at most Window not yet taken
+//	I  input    bytes to type, in one piece; at most Window not yet taken. None: who
+//	            sends it has the keyboard now (ViewersEvent)
 //	R  request  {"id":N,"op":…,"args":…}
 //	C  cancel   {"id":N}: the client no longer waits for the reply
 //	server → client

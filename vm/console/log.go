@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/nestos/nosa/workspace/share"
 )
 
 const (
@@ -70,7 +72,7 @@ func OpenLog(path string, opts LogOptions) (*Log, error) {
 }
 
 func create(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o644)
+	return share.Open(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND)
 }
 
 // Write adds p. It never fails: what cannot be written is counted and noted.

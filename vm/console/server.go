@@ -53,6 +53,26 @@ type Server struct {
 	viewers map[*viewer]struct{}
 	lastID  int
 	input   *intake
+	typist  *viewer   // who typed last
+	told    time.Time // when viewers were told that somebody types
+}
+
+// typedEvery is the least time between two events that say that the same viewer types.
+const typedEvery = time.Second
+
+// typed notes that a viewer types.
+func (s *Server) typed(v *viewer) {
+	now := time.Now()
+	v.typed.Store(now.UnixNano())
+	s.mu.Lock()
+	tell := s.typist != v || now.Sub(s.told) >= typedEvery
+	if tell {
+		s.typist, s.told = v, now
+	}
+	s.mu.Unlock()
+	if tell {
+		s.Publish(s.viewersEvent())
+	}
 }
 
 // Request is what a viewer asks of a machine.
@@ -71,9 +91,13 @@ type Viewer struct {
 	PID     int       `json:"pid,omitempty"` // as the kernel says; 0 is in another pid namespace
 	Since   time.Time `json:"since"`
 	Skipped int64     `json:"skipped,omitempty"` // bytes that it was too slow for
+	// Typed is when it last typed, or said that it will (Client.Claim). Who did so last
+	// answers what the guest asks of its terminal.
+	Typed time.Time `json:"typed,omitzero"`
 }
 
-// ViewersEvent is published whenever one comes or goes.
+// ViewersEvent is published whenever one comes or goes, when another than before types, and
+// about once a second while one does.
 type ViewersEvent struct {
 	Event   string   `json:"event"` // "viewers"
 	Viewers []Viewer `json:"viewers"`

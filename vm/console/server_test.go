@@ -409,7 +409,8 @@ func TestListen(t *testing.T) {
 		mode, want os.FileMode
 	}{
 		{"long path", long, 0o755, 0o600},
-		{"of a group", shared, 0o775, 0o660},
+		{"of a group", shared, 0o775 | os.ModeSetgid, 0o660},
+		{"without setgid", filepath.Join(t.TempDir(), "written"), 0o775, 0o600},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if err := os.MkdirAll(tt.dir, 0o755); err != nil {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // SocketName is the socket's name in the machine's directory.
@@ -32,8 +34,8 @@ const connectPause = 10 * time.Millisecond
 
 // Listen makes console.sock in dir. A socket that nobody serves any more is
 // replaced, one that is served gives ErrServed. Its owner alone may connect; the
-// group of dir too where that may write there. dir may have any length. Close
-// removes the socket.
+// group of dir too where that is shared (package share). dir may have any length.
+// Close removes the socket.
 func Listen(dir string) (net.Listener, error) {
 	l, err := listen(dir)
 	if err != nil {
@@ -134,22 +136,8 @@ func (l *listener) vacant() error {
 // publish makes the bound socket answer and gives it its name.
 func (l *listener) publish(f *os.File, temp string) error {
 	path := shortPath(l.dir, temp)
-	var dir, sock unix.Stat_t
-	if err := unix.Fstat(int(l.dir.Fd()), &dir); err != nil {
-		return os.NewSyscallError("fstat", err)
-	}
-	if dir.Mode&0o020 != 0 {
-		_ = os.Lchown(path, -1, int(dir.Gid)) // not a member: it stays ours alone
-	}
-	if err := unix.Stat(path, &sock); err != nil {
-		return os.NewSyscallError("stat", err)
-	}
-	l.inode = sock.Ino
-	if dir.Mode&0o020 != 0 && sock.Gid == dir.Gid {
-		l.shared = true
-		if err := os.Chmod(path, 0o660); err != nil {
-			return err
-		}
+	if err := l.give(path); err != nil {
+		return err
 	}
 	if err := unix.Listen(int(f.Fd()), backlog); err != nil {
 		return os.NewSyscallError("listen", err)
@@ -164,6 +152,37 @@ func (l *listener) publish(f *os.File, temp string) error {
 	}
 	l.UnixListener = made.(*net.UnixListener)
 	return nil
+}
+
+// give lets the group connect where the directory is shared. The name may lead elsewhere by now: only the socket
+// that is open here, and ours, gets a mode.
+func (l *listener) give(path string) error {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("open", err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	var sock unix.Stat_t
+	if err := unix.Fstat(fd, &sock); err != nil {
+		return os.NewSyscallError("fstat", err)
+	}
+	if sock.Mode&unix.S_IFMT != unix.S_IFSOCK || int(sock.Uid) != os.Geteuid() {
+		return errors.New("somebody replaced it")
+	}
+	l.inode = sock.Ino
+	info, err := l.dir.Stat()
+	if err != nil {
+		return err
+	}
+	grant := share.OfInfo(info)
+	if !grant.Group {
+		return nil
+	}
+	if int(sock.Gid) != grant.GID && unix.Fchownat(fd, "", -1, grant.GID, unix.AT_EMPTY_PATH) != nil {
+		return nil // not a member: it stays ours alone
+	}
+	l.shared = true
+	return os.Chmod("/proc/self/fd/"+strconv.Itoa(fd), grant.Socket())
 }
 
 // Accept gives the next connection of somebody who may connect.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // chunk is how much output is sent in one frame: little enough that a reply does
@@ -28,6 +29,7 @@ type viewer struct {
 	shown   chan struct{} // closed when all output was sent
 	ended   chan struct{} // closed when no more requests are taken
 	skipped atomic.Int64
+	typed   atomic.Int64 // when, in nanoseconds; 0 is never
 
 	mu      sync.Mutex
 	pending map[int64]context.CancelFunc // its requests
@@ -49,6 +51,9 @@ func newViewer(s *Server, c *conn, info Viewer) *viewer {
 func (v *viewer) describe() Viewer {
 	d := v.info
 	d.Skipped = v.skipped.Load()
+	if at := v.typed.Load(); at != 0 {
+		d.Typed = time.Unix(0, at)
+	}
 	return d
 }
 
@@ -163,6 +168,7 @@ func (v *viewer) read(ctx context.Context) {
 func (v *viewer) take(ctx context.Context, k kind, payload []byte) error {
 	switch k {
 	case kindInput:
+		v.server.typed(v)
 		return v.line.add(payload)
 	case kindRequest:
 		var r request

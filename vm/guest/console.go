@@ -58,6 +58,7 @@ const (
 	Timeout    Trouble = "timeout"     // it prints, but does not get there
 	Exit       Trouble = "exit"        // the machine ended
 	NoWayIn    Trouble = "no way in"   // it booted, but nobody can log in
+	Failed     Trouble = "failed"      // a unit failed for which the boot is
 )
 
 // BootError is a guest that did not get where it should.
@@ -81,6 +82,7 @@ func (e *BootError) Error() string {
 		Silence:    "the console went silent",
 		Timeout:    "it took too long",
 		Exit:       "the machine ended",
+		Failed:     "what the boot is for failed",
 		NoWayIn:    "it booted, but nobody can log in on the serial console: Ignition has not written the drop-in that logs root in there. See on the console whether Ignition ran (it needs its module in the initramfs and the kernel argument ignition.firstboot); an image without it must honour the credential nosa.console.autologin",
 	}[e.Trouble]
 	text := fmt.Sprintf("waiting for %s: %s after %s", e.Waiting, what, e.After.Round(100*time.Millisecond))
@@ -190,6 +192,7 @@ type wait struct {
 	what            string
 	within, silence time.Duration
 	want            *regexp.Regexp
+	failed          *regexp.Regexp // a line that matches it is trouble; nil is none
 }
 
 func (c *Console) await(ctx context.Context, w wait) (string, error) {
@@ -202,6 +205,9 @@ func (c *Console) await(ctx context.Context, w wait) (string, error) {
 			return true
 		}
 		sign, bad := trouble(line)
+		if !bad && w.failed != nil && w.failed.MatchString(line) {
+			sign, bad = Failed, true
+		}
 		if bad {
 			failed.Trouble, failed.Line = sign, strings.TrimSpace(line)
 		}

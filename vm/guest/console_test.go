@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +69,25 @@ func TestLogin(t *testing.T) {
 				t.Errorf("error does not quote the console's last line %q: %v", last, err)
 			}
 		})
+	}
+}
+
+// An installer's own prompt is passed over; its failure is told as soon as it is seen.
+func TestLoginAt(t *testing.T) {
+	for _, tc := range []struct{ name, text, line string }{
+		{name: "the installed system", text: "live login: nest (automatic login)\n$ \nLinux version 6\nnosa-installed login: "},
+		{name: "the installer fails", text: "live login: \n[FAILED] Failed to start nestos-installer.service.\nlive login: ", line: "[FAILED] Failed to start nestos-installer.service."},
+	} {
+		ring := &console.Ring{}
+		_, _ = ring.Write([]byte(strings.ReplaceAll(tc.text, "\n", "\r\n")))
+		_, err := NewConsole(io.Discard, ring, quick()).LoginAt(t.Context(), Prompt{Host: "nosa-installed", Boots: 2, Failed: regexp.MustCompile(`FAILED.*nestos-installer`)})
+		var trouble *BootError
+		switch {
+		case tc.line == "" && err != nil:
+			t.Errorf("%s: %v", tc.name, err)
+		case tc.line != "" && (!errors.As(err, &trouble) || trouble.Trouble != Failed || trouble.Line != tc.line):
+			t.Errorf("%s: %v, want %s", tc.name, err, Failed)
+		}
 	}
 }
 

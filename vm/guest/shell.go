@@ -74,6 +74,25 @@ func (c *Console) Login(ctx context.Context) (time.Duration, error) {
 	return time.Since(start), err
 }
 
+// Prompt is a login prompt that more than one boot may lead to.
+type Prompt struct {
+	Host  string // the name before it: what boots on the way has another
+	Boots int    // how many times as long as one boot it may take; between them nothing need be printed
+	// Failed is what the console shows when it will not come; nil is nothing.
+	Failed *regexp.Regexp
+}
+
+// LoginAt waits for the login prompt of one host and gives how long it took. A
+// line that tells of a failure is a *BootError with Failed.
+func (c *Console) LoginAt(ctx context.Context, p Prompt) (time.Duration, error) {
+	start, within := time.Now(), c.Pace.Boot*time.Duration(max(1, p.Boots))
+	_, err := c.await(ctx, wait{
+		what: "the login prompt of " + p.Host, within: within, silence: within,
+		want: regexp.MustCompile(`^` + regexp.QuoteMeta(p.Host) + ` login:`), failed: p.Failed,
+	})
+	return time.Since(start), err
+}
+
 // Attach waits for the shell that an automatic login gives and takes it over.
 // Where none comes the error is a *BootError with NoWayIn.
 func (c *Console) Attach(ctx context.Context) (*Shell, error) {

@@ -10,7 +10,8 @@ import (
 const SizePort = "nosa.size"
 
 // sizeUnit keeps the size for logins that come later, and sets it at once for
-// the programs that run: the kernel tells them (SIGWINCH).
+// the programs that run: the kernel tells them (SIGWINCH). While nobody on the host has
+// the port open a read of it is at its end at once: it is tried again.
 const sizeUnit = `[Unit]
 Description=Size of the Serial Console
 Requires=dev-virtio\x2dports-nosa.size.device
@@ -19,7 +20,7 @@ IgnoreOnIsolate=true
 
 [Service]
 StandardError=null
-ExecStart=/bin/sh -c 'while read -r rows cols; do echo "$$rows $$cols" >/run/nosa.size; for tty in ttyS0 ttyAMA0; do [ ! -c "/dev/$$tty" ] || stty -F "/dev/$$tty" rows "$$rows" cols "$$cols"; done; done </dev/virtio-ports/nosa.size'
+ExecStart=/bin/sh -c 'while :; do while read -r rows cols; do echo "$$rows $$cols" >/run/nosa.size; for tty in ttyS0 ttyAMA0; do [ ! -c "/dev/$$tty" ] || stty -F "/dev/$$tty" rows "$$rows" cols "$$cols"; done; done </dev/virtio-ports/nosa.size; sleep 1; done'
 
 [Install]
 WantedBy=multi-user.target

@@ -1,11 +1,13 @@
 package ignition
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // need skips a test without its program; in CI a missing program is a failure.
@@ -58,7 +60,8 @@ func TestUnits(t *testing.T) {
 	}
 }
 
-// The loop of the size's unit keeps the last size that it reads.
+// The loop of the size's unit keeps the last size that it reads, and reads on after an end: nobody on the host
+// had the port open.
 func TestSizeUnit(t *testing.T) {
 	_, line, _ := strings.Cut(sizeUnit, "ExecStart=/bin/sh -c '")
 	script, _, found := strings.Cut(line, "'\n")
@@ -67,14 +70,25 @@ func TestSizeUnit(t *testing.T) {
 	}
 	dir := t.TempDir()
 	port, state := filepath.Join(dir, "port"), filepath.Join(dir, "size")
-	if err := os.WriteFile(port, []byte("24 80\n50 132\n"), 0o600); err != nil {
+	script = strings.NewReplacer("$$", "$", "/dev/virtio-ports/nosa.size", port, "/run/nosa.size", state, "/dev/", "/nonexistent/", "sleep 1", "sleep 0.01").Replace(script)
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	loop := exec.CommandContext(ctx, "sh", "-c", script)
+	if err := loop.Start(); err != nil {
 		t.Fatal(err)
 	}
-	script = strings.NewReplacer("$$", "$", "/dev/virtio-ports/nosa.size", port, "/run/nosa.size", state, "/dev/", "/nonexistent/").Replace(script)
-	if out, err := exec.CommandContext(t.Context(), "sh", "-c", script).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	for _, sizes := range []string{"24 80\n50 132\n", "30 90\n"} {
+		if err := os.WriteFile(port, []byte(sizes), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		want := sizes[strings.LastIndexByte(strings.TrimSpace(sizes), '\n')+1:]
+		for got := ""; got != want; time.Sleep(time.Millisecond) {
+			data, _ := os.ReadFile(state)
+			if got = string(data); ctx.Err() != nil {
+				t.Fatalf("%q, want %q", got, want)
+			}
+		}
 	}
-	if got, err := os.ReadFile(state); string(got) != "50 132\n" {
-		t.Errorf("%q, %v", got, err)
-	}
+	stop()
+	_ = loop.Wait() // it was ended
 }

@@ -47,6 +47,8 @@ func Unfit(spec vm.Spec) string {
 		return "it has a TPM, whose state is in another program"
 	case spec.Direct.Kernel != "":
 		return "it boots a kernel from outside its image"
+	case spec.Medium.Path != "" || spec.Netboot != (vm.Netboot{}) || spec.ConfigDrive != nil || len(spec.Serve) > 0:
+		return "it has more than its disk"
 	case spec.Icount.Shift != 0:
 		return "it counts instructions"
 	case len(spec.Extra) > 0:

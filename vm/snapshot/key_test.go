@@ -82,6 +82,8 @@ func TestUnfit(t *testing.T) {
 		{"share", func(s *vm.Spec) { s.Shares = []vm.Share{{}} }, "it shares directories with the host, and their state is in another program"},
 		{"TPM", func(s *vm.Spec) { s.TPM = true }, "it has a TPM, whose state is in another program"},
 		{"kernel", func(s *vm.Spec) { s.Direct.Kernel = "/boot/vmlinuz" }, "it boots a kernel from outside its image"},
+		{"medium", func(s *vm.Spec) { s.Medium.Path = "/live.iso" }, "it has more than its disk"},
+		{"served files", func(s *vm.Spec) { s.Serve = map[string]string{"a": "/a"} }, "it has more than its disk"},
 		{"icount", func(s *vm.Spec) { s.Icount.Shift = 1 }, "it counts instructions"},
 		{"own options", func(s *vm.Spec) { s.Extra = []string{"-device", "x"} }, "it has QEMU options of its own"},
 		{"another file", func(s *vm.Spec) { s.FwCfgFiles["opt/y"] = "/y" }, "it gets files by fw_cfg"},

@@ -16,6 +16,7 @@ import (
 	"github.com/nestos/nosa/vm/guest"
 	"github.com/nestos/nosa/workspace/lock"
 	"github.com/nestos/nosa/workspace/proc"
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // MakeOptions say what is booted and saved.
@@ -49,7 +50,7 @@ func (s Store) Make(ctx context.Context, o MakeOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
+	if err := share.MkdirAll(s.Dir); err != nil {
 		return fmt.Errorf("making a snapshot: %w", err)
 	}
 	l, err := s.open(key)

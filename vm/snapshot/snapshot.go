@@ -102,11 +102,15 @@ func (s Store) open(key string) (*lock.File, error) {
 	return lock.Open(s.path(key) + ".lock")
 }
 
-// Find gives the snapshot with that key. ErrNone is that there is none, that it
-// is just being removed, or that it was damaged and is removed now. The caller
+// Find gives the snapshot with that key. ErrNone is that there is none or only
+// another user's, whose guest's memory is his own, that it is just being removed, or that it was damaged and is removed now. The caller
 // closes it.
 func (s Store) Find(ctx context.Context, key string) (*Snapshot, error) {
-	if _, err := os.Stat(filepath.Join(s.path(key), infoName)); errors.Is(err, fs.ErrNotExist) {
+	_, err := os.Stat(filepath.Join(s.path(key), infoName))
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("%w: there is one, and it is another user's", ErrNone)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
 		if why := s.failed(key); why != "" {
 			return nil, fmt.Errorf("%w: making one was tried: %s", ErrNone, why)
 		}
