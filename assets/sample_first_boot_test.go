@@ -21,6 +21,7 @@ import (
 const (
 	core   = "overlay.d/05core"
 	dracut = core + "/usr/lib/dracut/modules.d/35nestos-ignition"
+	live   = core + "/usr/lib/dracut/modules.d/35nestos-live"
 )
 
 // need is the path of a program; without it the test does not run.
@@ -85,12 +86,13 @@ func TestScripts(t *testing.T) {
 // brings.
 func TestUnits(t *testing.T) {
 	verify := need(t, "systemd-analyze")
-	units, dir := []string{}, t.TempDir()
-	for _, pattern := range []string{dracut + "/*.service", "overlay.d/*/usr/lib/systemd/system/*.*"} {
+	units := []string{}
+	for _, pattern := range []string{dracut + "/*.service", live + "/*.service", live + "/*.mount", "overlay.d/*/usr/lib/systemd/system/*.*"} {
 		names, err := fs.Glob(assets.Sample(), pattern)
 		if err != nil || len(names) == 0 {
 			t.Fatalf("%s: %v %v", pattern, names, err)
 		}
+		dir := t.TempDir() // two have the same name
 		for _, name := range names {
 			file := filepath.Join(dir, path.Base(name))
 			if err := os.WriteFile(file, read(t, name), 0o644); err != nil {
@@ -113,24 +115,29 @@ func TestUnits(t *testing.T) {
 		if !ok {
 			continue
 		}
-		places := []string{core + "/usr/libexec/" + program, "overlay.d/10sample/usr/libexec/" + program, dracut + "/" + path.Base(program)}
+		places := []string{
+			core + "/usr/libexec/" + program, "overlay.d/10sample/usr/libexec/" + program,
+			dracut + "/" + path.Base(program), live + "/" + path.Base(program), installLayer + "/usr/libexec/" + program,
+		}
 		if !slices.ContainsFunc(places, func(p string) bool { _, err := fs.Stat(assets.Sample(), p); return err == nil }) {
 			t.Errorf("nothing brings %s", found[1])
 		}
 	}
 }
 
-// TestDracutModule checks that the module takes all that lies beside it.
-func TestDracutModule(t *testing.T) {
-	setup := string(read(t, dracut+"/module-setup.sh"))
-	entries, err := fs.ReadDir(assets.Sample(), dracut)
-	if err != nil || len(entries) < 10 {
-		t.Fatalf("%v %v", entries, err)
-	}
-	for _, e := range entries {
-		word := strings.TrimSuffix(strings.TrimPrefix(e.Name(), "nestos-ignition-"), ".service")
-		if e.Name() != "module-setup.sh" && !regexp.MustCompile(`[\s/"]`+regexp.QuoteMeta(word)+`["\s;.]`).MatchString(setup) {
-			t.Errorf("%s is not installed", e.Name())
+// TestDracutModules checks that each module takes all that lies beside it.
+func TestDracutModules(t *testing.T) {
+	for _, module := range []string{dracut, live} {
+		setup := string(read(t, module+"/module-setup.sh"))
+		entries, err := fs.ReadDir(assets.Sample(), module)
+		if err != nil || len(entries) < 10 {
+			t.Fatalf("%v %v", entries, err)
+		}
+		for _, e := range entries {
+			word := strings.TrimSuffix(strings.TrimPrefix(e.Name(), "nestos-ignition-"), ".service")
+			if e.Name() != "module-setup.sh" && !regexp.MustCompile(`[\s/"]`+regexp.QuoteMeta(word)+`["\s;.]`).MatchString(setup) {
+				t.Errorf("%s of %s is not installed", e.Name(), path.Base(module))
+			}
 		}
 	}
 }
