@@ -67,12 +67,17 @@ func directories(files []File) []string {
 	return slices.Compact(dirs)
 }
 
-// writeESP makes the FAT in v and copies files into it, in the order of their paths.
+// writeESP makes the FAT in v and copies files into it.
 func (v volume) writeESP(ctx context.Context, files []File, r *event.Reporter) error {
-	env := append(v.times(), "MTOOLSRC=/dev/null", "MTOOLS_SKIP_CHECK=1")
-	if err := proc.Run(ctx, proc.Cmd{Args: v.mkfsFATArgs(), Dir: v.dir, Env: env, Line: r.Line}); err != nil {
+	if err := proc.Run(ctx, proc.Cmd{Args: v.mkfsFATArgs(), Dir: v.dir, Env: v.times(), Line: r.Line}); err != nil {
 		return err
 	}
+	return v.fillFAT(ctx, files, r)
+}
+
+// fillFAT copies files into the FAT in v, in the order of their paths.
+func (v volume) fillFAT(ctx context.Context, files []File, r *event.Reporter) error {
+	env := append(v.times(), "MTOOLSRC=/dev/null", "MTOOLS_SKIP_CHECK=1")
 	mtools := func(stdin []byte, args ...string) error {
 		var said []string
 		c := proc.Cmd{Args: args, Dir: v.dir, Env: env, Line: func(text string) {

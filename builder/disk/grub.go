@@ -89,6 +89,14 @@ func GrubStubConfig() (string, error) {
 	return string(text), err
 }
 
+// GrubLiveConfig gives the grub.cfg that lies beside GRUB in the EFI partition of an
+// ISO: it finds the ISO by its label and goes on with the one in dir ("EFI/nestos").
+// It is also what GRUB for an ISO may have embedded.
+func GrubLiveConfig(label, dir string) (string, error) {
+	text, err := assets.Grub("live.cfg")
+	return strings.NewReplacer("@LABEL@", label, "@DIR@", dir).Replace(string(text)), err
+}
+
 // GrubPlatform is a platform that GRUB is built for, as grub-mkimage -O says it.
 type GrubPlatform string
 
@@ -132,6 +140,7 @@ type GrubImage struct {
 	Config  string // file with GrubEarlyConfig
 	Output  string
 	BLSCFG  bool // as GrubRequest.BLSCFG
+	CD      bool // it starts from an ISO, not from a disk's boot partition
 }
 
 // grubCommon are the modules that every platform needs: to read the disk, to
@@ -162,6 +171,9 @@ func GrubMkimageArgs(g GrubImage) ([]string, error) {
 	}
 	if g.BLSCFG {
 		modules = append(modules, "blscfg")
+	}
+	if g.CD {
+		modules = append(modules, "iso9660")
 	}
 	args := []string{"grub-mkimage"}
 	if g.Program != "" {

@@ -209,3 +209,14 @@ func TestCheckBLSAgainstGRUB(t *testing.T) {
 		}
 	}
 }
+
+func TestGrubLiveConfig(t *testing.T) {
+	got, err := GrubLiveConfig("nestos-12.1", "EFI/debian")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "search --no-floppy --set=root --label nestos-12.1\nset prefix=($root)/EFI/debian\nconfigfile $prefix/grub.cfg\n"
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}

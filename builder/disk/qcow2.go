@@ -53,11 +53,19 @@ func QCOW2(ctx context.Context, raw, dst string, c Compression) error {
 	if err := proc.Run(ctx, proc.Cmd{Args: convertArgs(raw, tmp, c)}); err != nil {
 		return fmt.Errorf("converting %s to qcow2: %w", raw, err)
 	}
-	if err := proc.Run(ctx, proc.Cmd{Args: []string{"qemu-img", "check", "-q", "-f", "qcow2", "file:" + tmp}}); err != nil {
-		return fmt.Errorf("checking the qcow2 of %s: %w", raw, err)
+	if err := CheckQCOW2(ctx, tmp); err != nil {
+		return fmt.Errorf("qcow2 of %s: %w", raw, err)
 	}
 	if err := errors.Join(os.Chmod(tmp, 0o644), os.Rename(tmp, dst)); err != nil {
 		return fmt.Errorf("writing qcow2 image: %w", err)
+	}
+	return nil
+}
+
+// CheckQCOW2 says what is wrong with the tables of the qcow2 image at path, an absolute one.
+func CheckQCOW2(ctx context.Context, path string) error {
+	if err := proc.Run(ctx, proc.Cmd{Args: []string{"qemu-img", "check", "-q", "-f", "qcow2", "file:" + path}}); err != nil {
+		return fmt.Errorf("checking %s: %w", filepath.Base(path), err)
 	}
 	return nil
 }
