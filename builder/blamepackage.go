@@ -14,15 +14,7 @@ import (
 
 // owner asks the package database of the commit.
 func (s *blamer) owner(ctx context.Context, name string) (*BlamedPackage, error) {
-	root, err := os.MkdirTemp("", "nosa-blame-")
-	if err != nil {
-		return nil, fmt.Errorf("reading the package database: %w", err)
-	}
-	defer os.RemoveAll(root)
-	if err := s.skeleton(root); err != nil {
-		return nil, fmt.Errorf("reading the package database: %w", err)
-	}
-	owners, err := tree.Tree{Root: root}.Owners(ctx)
+	owners, err := s.owners(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -32,6 +24,19 @@ func (s *blamer) owner(ctx context.Context, name string) (*BlamedPackage, error)
 		}
 	}
 	return nil, nil
+}
+
+// owners gives the package of each path that packages have.
+func (s *blamer) owners(ctx context.Context) (map[string]string, error) {
+	root, err := os.MkdirTemp("", "nosa-blame-")
+	if err != nil {
+		return nil, fmt.Errorf("reading the package database: %w", err)
+	}
+	defer os.RemoveAll(root)
+	if err := s.skeleton(root); err != nil {
+		return nil, fmt.Errorf("reading the package database: %w", err)
+	}
+	return tree.Tree{Root: root}.Owners(ctx)
 }
 
 // skeleton makes of the commit what its package database needs to be asked for paths: itself, and the

@@ -157,10 +157,8 @@ func PlanBuild(ctx context.Context, env *Env, req BuildRequest) (Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range b.images {
-		plan = append(plan, Step{Name: t, Title: t + " image", Needs: []string{"publish"}, Op: &DiskImage{Type: t, later: true}, Weight: 5})
-	}
-	return plan, nil
+	images, err := imageSteps(b.images, DiskImage{later: true}, "publish")
+	return append(plan, images...), err
 }
 
 func planBuild(ctx context.Context, env *Env, req BuildRequest) (*build, Plan, error) {
@@ -264,7 +262,10 @@ func (b *build) hasArchive(env *Env) bool {
 
 // makeLayers gives the layers in the order in which they are applied: those of
 // the config, the image configuration, the user's overrides.
-func (b *build) makeLayers(env *Env) error {
+func (b *build) makeLayers(env *Env) error { return b.layersWith(env.Work("image.json")) }
+
+// layersWith is makeLayers with the images' configuration in that file, which it writes.
+func (b *build) layersWith(file string) error {
 	for _, o := range b.config.Overlays {
 		if !o.Override {
 			b.layers = append(b.layers, o.layer)
@@ -275,7 +276,6 @@ func (b *build) makeLayers(env *Env) error {
 		if b.imageJSON, err = b.config.imageJSON(); err != nil {
 			return err
 		}
-		file := env.Work("image.json")
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			return fmt.Errorf("writing image.json: %w", err)
 		}

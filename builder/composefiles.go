@@ -13,6 +13,7 @@ import (
 	"github.com/nestos/nosa/workspace"
 	"github.com/nestos/nosa/workspace/proc"
 	"github.com/nestos/nosa/workspace/rpmmd"
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // composeFiles are the files that one run of rpm-ostree gets and writes, in the job's scratch
@@ -61,7 +62,7 @@ func (f *composeFiles) write(ctx context.Context, env *Env) error {
 	if err := os.MkdirAll(composeDir(env), 0o755); err != nil {
 		return fmt.Errorf("preparing rpm-ostree: %w", err)
 	}
-	if err := os.MkdirAll(composeCache(env.WS), 0o755); err != nil {
+	if err := share.MkdirPlain(composeCache(env.WS)); err != nil {
 		return fmt.Errorf("preparing rpm-ostree: %w", err)
 	}
 	left, err := filepath.Glob(filepath.Join(composeCache(env.WS), "rpm-ostree-compose.*"))

@@ -33,6 +33,8 @@ type Config struct {
 	Lock      rpmmd.Lockfile
 	Epoch     time.Time // of the config's last commit; 1970 when it is no checkout
 	Overlays  []Overlay
+
+	texts doc.Texts // stood in for files
 }
 
 // Overlay is a directory that goes over the packages as a layer.

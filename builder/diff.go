@@ -23,7 +23,10 @@ type DiffRequest struct {
 	Kargs    bool
 	Image    bool
 	Sizes    bool
-	Boot     bool // a part that is the caller's: what booting costs is not known here
+	// SizeDetails is sizes by package and directory; only when asked for.
+	SizeDetails bool
+	Config      bool // the files of the config; only when asked for
+	Boot        bool // a part that is the caller's: what booting costs is not known here
 }
 
 // BuildDiff is by what two builds differ; what was not asked for is nil.
@@ -35,7 +38,10 @@ type BuildDiff struct {
 	Kargs    *[]KargChange    `json:"kargs,omitempty"`
 	Image    *[]KeyChange     `json:"image,omitempty"`
 	Sizes    *[]SizeChange    `json:"sizes,omitempty"`
-	Notes    []string         `json:"notes,omitempty"` // what could not be compared, and why
+	// SizeDetails is where the commits grew.
+	SizeDetails *SizeDetails    `json:"size_details,omitempty"`
+	ConfigFiles *[]ConfigChange `json:"config_files,omitempty"`
+	Notes       []string        `json:"notes,omitempty"` // what could not be compared, and why
 }
 
 // DiffSide is one of the two builds.
@@ -105,7 +111,7 @@ func Diff(ctx context.Context, env *Env, req DiffRequest) (*BuildDiff, error) {
 		return nil, err
 	}
 	defer func() { _ = l.Close() }()
-	if !req.Packages && !req.Files && !req.Kargs && !req.Image && !req.Sizes && !req.Boot {
+	if !req.Packages && !req.Files && !req.Kargs && !req.Image && !req.Sizes && !req.SizeDetails && !req.Config && !req.Boot {
 		req.Packages, req.Files, req.Kargs, req.Image, req.Sizes = true, true, true, true, true
 	}
 	from, to, err := env.diffIDs(req)
@@ -119,13 +125,17 @@ func Diff(ctx context.Context, env *Env, req DiffRequest) (*BuildDiff, error) {
 		if s.meta, err = workspace.ReadMeta(s.dir); err != nil {
 			return nil, err
 		}
-		if req.Files || req.Kargs || req.Image || req.Sizes {
+		if req.Files || req.Kargs || req.Image || req.Sizes || req.SizeDetails {
 			if s.tree, s.repo, err = env.commitTree(ctx, s.meta); err != nil {
 				return nil, fmt.Errorf("commit of build %s: %w", id, err)
 			}
 		}
 	}
-	return diffSides(sides[0], sides[1], req)
+	d, err := diffSides(sides[0], sides[1], req)
+	if err == nil && req.SizeDetails {
+		err = env.sizeDetails(ctx, d, sides)
+	}
+	return d, err
 }
 
 // diffIDs gives the builds that a request means.
@@ -166,6 +176,11 @@ func diffSides(a, b diffSide, req DiffRequest) (*BuildDiff, error) {
 	}
 	if req.Kargs || req.Image {
 		if err := d.image(a, b, req); err != nil {
+			return nil, err
+		}
+	}
+	if req.Config {
+		if err := d.config(a, b); err != nil {
 			return nil, err
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/nestos/nosa/workspace/lock"
 	"github.com/nestos/nosa/workspace/manifest"
 	"github.com/nestos/nosa/workspace/proc"
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // Env is what the steps of one job share: the workspace, where they report, and
@@ -28,6 +29,7 @@ type Env struct {
 	Arch      workspace.Arch
 	Version   string // nosa's own
 	Job       string // the job's id; names the scratch directory and the lock holders
+	Scratch   string // the scratch directory of who only looks, outside of the workspace; empty is the job's own in tmp/
 	Now       func() time.Time
 	Sink      event.Sink
 	Lines     event.LineSink
@@ -77,6 +79,9 @@ func (e *Env) Reporter(step string) *event.Reporter {
 // Work is the job's scratch directory in tmp/: on the filesystem of builds and
 // cache, so that results get there by a rename or a hard link.
 func (e *Env) Work(elem ...string) string {
+	if e.Scratch != "" {
+		return filepath.Join(append([]string{e.Scratch}, elem...)...)
+	}
 	return filepath.Join(append([]string{e.WS.Tmp(), "work", e.Job}, elem...)...)
 }
 
@@ -111,7 +116,7 @@ func (e *Env) Open(ctx context.Context, locks ...func(context.Context, *Env) (*l
 	if err := e.sweep(); err != nil {
 		return nil, errors.Join(err, release())
 	}
-	if err := os.MkdirAll(e.Work(), 0o755); err != nil {
+	if err := share.MkdirPlain(e.Work()); err != nil {
 		return nil, errors.Join(fmt.Errorf("making the scratch directory: %w", err), release())
 	}
 	return release, nil
@@ -138,7 +143,8 @@ func (e *Env) sweep() error {
 		if err == nil && st.State == job.Running {
 			continue
 		}
-		if err := removeTree(filepath.Join(filepath.Dir(e.Work()), entry.Name())); err != nil {
+		// Another account's stay until that one, or root, has a job.
+		if err := removeTree(filepath.Join(filepath.Dir(e.Work()), entry.Name())); err != nil && !errors.Is(err, fs.ErrPermission) {
 			return fmt.Errorf("removing leftovers: %w", err)
 		}
 	}

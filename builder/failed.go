@@ -15,6 +15,7 @@ import (
 	"github.com/nestos/nosa/builder/tree"
 	"github.com/nestos/nosa/workspace"
 	"github.com/nestos/nosa/workspace/lock"
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // What a build that failed has left of its tree: tmp/failed/JOB/ has the upper directory of its view,
@@ -83,7 +84,7 @@ func (b *build) moveFailed(env *Env, record FailedTree) error {
 	if err := workspace.WriteJSON(filepath.Join(kept, failedRecordFile), record); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(failedDir(env.WS), 0o755); err != nil {
+	if err := share.MkdirAll(failedDir(env.WS)); err != nil {
 		return fmt.Errorf("keeping the failed tree: %w", err)
 	}
 	if err := os.Rename(kept, failedDir(env.WS, env.Job)); err != nil {

@@ -11,14 +11,13 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/renameio/v2"
-
 	"github.com/nestos/nosa/builder/compose"
 	"github.com/nestos/nosa/workspace"
 	"github.com/nestos/nosa/workspace/doc"
 	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/manifest"
 	"github.com/nestos/nosa/workspace/rpmmd"
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // FetchRequest asks for the packages.
@@ -136,8 +135,14 @@ func resolveRequest(ctx context.Context, env *Env, c *Config) (compose.ResolveRe
 		at := manifest.Origin{File: c.Manifest.File, Line: 1, Column: 1}
 		return r, doc.Diagnostics{at.Errorf(CodePackages, "the manifest asks for no packages").WithHint("name some under packages: or in an include")}
 	}
+	repo := overridesRepo(env.WS)
+	if env.Scratch != "" { // the cache is not ours to write
+		repo = env.Work("overrides")
+	}
 	var err error
-	r.Overrides, err = compose.ReadOverrides(ctx, env.WS.OverrideRPMs(), overridesRepo(env.WS), env.Reporter("overrides"))
+	if r.Overrides, err = compose.ReadOverrides(ctx, env.WS.OverrideRPMs(), repo, env.Reporter("overrides")); r.Overrides != nil {
+		r.Overrides.URL = compose.FileURL(overridesRepo(env.WS))
+	}
 	return r, err
 }
 
@@ -266,7 +271,7 @@ func count(n int, one, many string) string {
 }
 
 func touch(path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
+	f, err := share.Open(path, os.O_CREATE|os.O_WRONLY)
 	if err != nil {
 		return fmt.Errorf("touching %s: %w", path, err)
 	}
@@ -287,7 +292,7 @@ func (o *WriteLockfile) Run(_ context.Context, env *Env, r *event.Reporter) erro
 	if err != nil {
 		return err
 	}
-	if err := renameio.WriteFile(o.Path, data, 0o644); err != nil {
+	if err := share.Replace(o.Path, data); err != nil {
 		return fmt.Errorf("writing lockfile: %w", err)
 	}
 	env.Came("lockfile", "%s", o.Path)

@@ -39,29 +39,19 @@ const grubWork = "/run/nosa"
 // Secure Boot; otherwise, and for a BIOS, they are made from the target's own
 // GRUB, run in the target's tree.
 func (b *bootLoader) install(ctx context.Context, r *event.Reporter) (bios *disk.BootCode, esp []disk.File, err error) {
-	work := filepath.Join(b.maker.work, "grub")
-	if err := os.MkdirAll(work, 0o755); err != nil {
-		return nil, nil, fmt.Errorf("installing GRUB: %w", err)
-	}
 	stub, err := disk.GrubStubConfig()
 	if err != nil {
 		return nil, nil, err
 	}
-	signed, err := b.signed(r)
+	has, err := b.choose(r)
 	if err != nil {
 		return nil, nil, err
 	}
-	made := b.platforms(signed, r)
-	blscfg := (signed == nil || slices.Contains(signed.program.Modules, "blscfg")) &&
-		!slices.ContainsFunc(made, func(p disk.GrubPlatform) bool { return !b.has(grubModules(p), "blscfg.mod") })
-	if signed != nil {
-		esp = signed.esp(stub, b.target)
-		if err := b.bootupd(signed); err != nil {
-			return nil, nil, err
-		}
+	if has.signed != nil {
+		esp = has.signed.esp(stub, b.target)
 	}
-	for _, p := range made {
-		out, err := b.mkimage(ctx, disk.GrubImage{Platform: p, BLSCFG: blscfg}, r)
+	for _, p := range has.made {
+		out, err := b.mkimage(ctx, disk.GrubImage{Platform: p, BLSCFG: has.blscfg}, disk.GrubEarlyConfig(p), r)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -77,12 +67,39 @@ func (b *bootLoader) install(ctx context.Context, r *event.Reporter) (bios *disk
 		return nil, nil, hint(errors.New("the system has no signed GRUB and no GRUB modules in /usr/lib/grub, so no image of it boots"),
 			"add the GRUB packages of the platform to the manifest (grub-pc-bin, grub-efi-amd64-signed and shim-signed; grub2-tools, grub2-efi-x64 and shim-x64)")
 	}
-	if !blscfg {
-		if err := disk.CheckBLS(b.laid.Title, strings.Join(b.maker.kargs(), " ")); err != nil {
-			return nil, nil, err
+	return bios, esp, b.bootFiles(has)
+}
+
+// bootChoice is what a system has to start with.
+type bootChoice struct {
+	signed *signedBoot         // nil is none
+	made   []disk.GrubPlatform // for which GRUB is made
+	blscfg bool                // every GRUB has that command
+}
+
+func (b *bootLoader) choose(r *event.Reporter) (c bootChoice, err error) {
+	if c.signed, err = b.signed(r); err != nil {
+		return c, err
+	}
+	c.made = b.platforms(c.signed, r)
+	c.blscfg = (c.signed == nil || slices.Contains(c.signed.program.Modules, "blscfg")) &&
+		!slices.ContainsFunc(c.made, func(p disk.GrubPlatform) bool { return !b.has(grubModules(p), "blscfg.mod") })
+	return c, nil
+}
+
+// bootFiles adds to the boot partition what GRUB, first boot and bootupd read.
+func (b *bootLoader) bootFiles(has bootChoice) error {
+	if has.signed != nil {
+		if err := b.bootupd(has.signed); err != nil {
+			return err
 		}
 	}
-	return bios, esp, b.config(disk.GrubRequest{BLSCFG: blscfg, ConsoleCommands: b.maker.plat.GrubCommands})
+	if !has.blscfg {
+		if err := disk.CheckBLS(b.laid.Title, strings.Join(b.maker.kargs(), " ")); err != nil {
+			return err
+		}
+	}
+	return b.config(disk.GrubRequest{BLSCFG: has.blscfg, ConsoleCommands: b.maker.plat.GrubCommands})
 }
 
 // signed finds the system's signed boot chain; nil is none. What is not signed is
@@ -149,10 +166,13 @@ func (b *bootLoader) platforms(signed *signedBoot, r *event.Reporter) []disk.Gru
 func grubModules(p disk.GrubPlatform) string { return path.Join("/usr/lib/grub", string(p)) }
 
 // mkimage runs the target's grub-mkimage and gives the host's path of the result.
-// The image says the platform and whether it has blscfg.
-func (b *bootLoader) mkimage(ctx context.Context, image disk.GrubImage, r *event.Reporter) (string, error) {
+// The image says the platform and what it is to have; early is the configuration in it.
+func (b *bootLoader) mkimage(ctx context.Context, image disk.GrubImage, early string, r *event.Reporter) (string, error) {
 	work, p := filepath.Join(b.maker.work, "grub"), image.Platform
-	if err := os.WriteFile(filepath.Join(work, "early.cfg"), []byte(disk.GrubEarlyConfig(p)), 0o644); err != nil {
+	if err := os.MkdirAll(work, 0o755); err != nil {
+		return "", fmt.Errorf("making GRUB for %s: %w", p, err)
+	}
+	if err := os.WriteFile(filepath.Join(work, "early.cfg"), []byte(early), 0o644); err != nil {
 		return "", fmt.Errorf("making GRUB for %s: %w", p, err)
 	}
 	if b.has("/usr/bin", "grub2-mkimage") {

@@ -44,7 +44,10 @@ func (list Inputs) Digest() string {
 }
 
 // Since says in one line what differs from old; "" when nothing does.
-func (list Inputs) Since(old Inputs) string {
+func (list Inputs) Since(old Inputs) string { return strings.Join(few(list.changes(old)), ", ") }
+
+// changes says of each input that is not as in old what became of it.
+func (list Inputs) changes(old Inputs) []string {
 	before := make(map[string]string, len(old))
 	for _, in := range old {
 		before[in.Name] = in.Digest
@@ -65,11 +68,7 @@ func (list Inputs) Since(old Inputs) string {
 			words = append(words, in.Name+" is gone")
 		}
 	}
-	const most = 3
-	if len(words) > most {
-		words = append(words[:most], fmt.Sprintf("and %d more", len(words)-most))
-	}
-	return strings.Join(words, ", ")
+	return words
 }
 
 // readInputs gives the inputs of a build; none of one that another tool made.
@@ -211,6 +210,9 @@ func (b *build) imageInputsChanged(env *Env) (string, error) {
 		return "platforms.yaml changed", nil
 	case b.previous.ImageInputChecksum != "" && b.previous.ImageInputChecksum != workspace.ImageInputChecksum(b.previous.Commit, sum):
 		return "image.yaml changed", nil
+	}
+	if changed, err := liveChanged(env.WS.Config(), dir); changed || err != nil {
+		return "live/ changed", err
 	}
 	return "", nil
 }

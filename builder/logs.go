@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/nestos/nosa/workspace/job"
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // LogsDir has, in the build's directory, the journals of the jobs that made it: JOB.events.jsonl and
@@ -22,7 +23,7 @@ func (e *Env) keepJournal(dir string) error {
 		return nil // not run as a job
 	}
 	logs := filepath.Join(dir, LogsDir)
-	if err := os.MkdirAll(logs, 0o755); err != nil {
+	if err := share.MkdirAll(logs); err != nil {
 		return fmt.Errorf("keeping the journal: %w", err)
 	}
 	for name, ext := range map[string]string{job.EventsPath(from): ".events.jsonl", job.LogPath(from): ".log"} {

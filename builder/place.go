@@ -14,6 +14,7 @@ import (
 	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/lock"
 	"github.com/nestos/nosa/workspace/rpmmd"
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // Place is where a workspace is or could be.
@@ -38,7 +39,7 @@ func OpenPlace(dir string) (Place, error) {
 	parent := abs
 	if err == nil {
 		p.Workspace, parent = ws, ws.Tmp()
-		_ = os.Mkdir(parent, 0o755) // it may be there; a workspace that cannot be written has no scratch
+		_ = share.Mkdir(parent) // it may be there; a workspace that cannot be written has no scratch
 	}
 	if _, err := os.Stat(abs); err != nil {
 		return p, fmt.Errorf("looking at the directory: %w", err)

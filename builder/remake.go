@@ -49,9 +49,14 @@ type madeImage struct {
 	tools    map[string]string // by imageTools
 }
 
-// imageTools gives the versions of what writes images; an empty one is not known.
-func imageTools(ctx context.Context, env *Env) (map[string]string, error) {
-	found, err := tool.Survey(ctx, "mke2fs", "debugfs", "mkfs.fat", "mkfs.xfs", "mcopy", "qemu-img")
+// diskTools are the programs that write disk images.
+func diskTools() []string {
+	return []string{"mke2fs", "debugfs", "mkfs.fat", "mkfs.xfs", "mcopy", "qemu-img"}
+}
+
+// imageTools gives the versions of programs that write images, and nosa's; an empty one is not known.
+func imageTools(ctx context.Context, env *Env, programs ...string) (map[string]string, error) {
+	found, err := tool.Survey(ctx, programs...)
 	if err != nil {
 		return nil, err
 	}
@@ -87,22 +92,29 @@ func (i madeImage) check(meta workspace.Meta) error {
 		"--force keeps the new one and its checksum")
 }
 
-// record writes the image and what wrote it to the build's record.
-func (i madeImage) record(ctx context.Context, now time.Time) error {
-	return workspace.UpdateMeta(ctx, i.dir, now, func(m *workspace.Meta) error {
-		all := toolsOf(*m)
-		all[i.kind] = i.tools
-		data, err := json.Marshal(all)
-		if err != nil {
-			return fmt.Errorf("recording the %s image: %w", i.kind, err)
-		}
+// recordImages writes images of one build and what wrote them to its record, with other keys of it: all
+// of that at once.
+func recordImages(ctx context.Context, made []madeImage, now time.Time, extra map[string]json.RawMessage) error {
+	if len(made) == 0 {
+		return nil
+	}
+	return workspace.UpdateMeta(ctx, made[0].dir, now, func(m *workspace.Meta) error {
 		if m.Extra == nil {
 			m.Extra = map[string]json.RawMessage{}
 		}
 		if m.Images == nil {
 			m.Images = map[string]workspace.Artifact{}
 		}
-		m.Extra[imageToolsKey], m.Images[i.kind] = data, i.artifact
+		all := toolsOf(*m)
+		for _, i := range made {
+			all[i.kind], m.Images[i.kind] = i.tools, i.artifact
+		}
+		data, err := json.Marshal(all)
+		if err != nil {
+			return fmt.Errorf("recording images: %w", err)
+		}
+		m.Extra[imageToolsKey] = data
+		maps.Copy(m.Extra, extra)
 		return nil
 	})
 }

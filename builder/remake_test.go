@@ -28,7 +28,7 @@ func TestRemadeImage(t *testing.T) {
 	if err := first.check(meta); err != nil {
 		t.Errorf("an image that was never made: %v", err)
 	}
-	if err := first.record(t.Context(), now); err != nil {
+	if err := recordImages(t.Context(), []madeImage{first}, now, nil); err != nil {
 		t.Fatal(err)
 	}
 	meta, err := workspace.ReadMeta(dir)

@@ -13,6 +13,7 @@ import (
 	"github.com/nestos/nosa/workspace"
 	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/lock"
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // repacking is what the steps of one job came to.
@@ -156,7 +157,7 @@ func (o *RepackArtifact) repack(ctx context.Context, env *Env, r *event.Reporter
 // place gives a finished file its name, then records it, then removes the other.
 func (o *RepackArtifact) place(ctx context.Context, env *Env, old, next workspace.Artifact) error {
 	dir := o.dir(env)
-	if err := os.Rename(env.Work(next.Path), filepath.Join(dir, next.Path)); err != nil {
+	if err := errors.Join(os.Rename(env.Work(next.Path), filepath.Join(dir, next.Path)), share.Give(filepath.Join(dir, next.Path))); err != nil {
 		return fmt.Errorf("placing %s: %w", next.Path, err)
 	}
 	if err := o.flush(env); err != nil {

@@ -83,22 +83,23 @@ func DirectoryFiles(path, arch string) (ConfigFiles, error) {
 type ReviewOptions struct {
 	Arch   string // RPM's name
 	Engine manifest.Engine
+	Texts  doc.Texts // stand in for what is in files; nil: nothing does
 }
 
 // Review reads a config and says everything that is wrong with it, sorted by
 // place. The Config is fit for use only when there are no errors among the
 // diagnostics. The error is for what keeps it from looking at all.
 func Review(ctx context.Context, f ConfigFiles, o ReviewOptions) (*Config, doc.Diagnostics, error) {
-	c := &Config{}
+	c := &Config{texts: o.Texts}
 	var found doc.Diagnostics
-	c.Manifest, found = manifest.Load(f.Manifest, manifest.Options{Arch: o.Arch, Root: f.Root})
+	c.Manifest, found = manifest.Load(f.Manifest, manifest.Options{Arch: o.Arch, Root: f.Root, Texts: o.Texts})
 	found = append(found, c.Manifest.Unsupported(o.Engine)...)
 	if _, err := os.Stat(f.Image); !c.Manifest.Container || err == nil { // a container has no images
-		image, more := workspace.LoadImage(f.Image, f.Root)
+		image, more := workspace.LoadImageTexts(f.Image, f.Root, o.Texts)
 		c.Image = image
 		found = append(found, more...)
 	}
-	platforms, more := workspace.LoadPlatforms(f.Platforms, o.Arch, f.Root)
+	platforms, more := workspace.PlatformsFile{Path: f.Platforms, Arch: o.Arch, Root: f.Root, Texts: o.Texts}.Load()
 	c.Platforms = platforms.JSON
 	found = append(found, more...)
 	more, err := c.findOverlays(f)
@@ -109,8 +110,9 @@ func Review(ctx context.Context, f ConfigFiles, o ReviewOptions) (*Config, doc.D
 	found = append(found, c.readLocks(f)...)
 	found = append(found, lint.Check(ctx, lint.Config{
 		Dir: f.Dir, Root: f.Root, Manifest: c.Manifest, RepoDirs: f.RepoDirs, Overlays: c.overlayDirs(),
-		Image: f.Image, Platforms: f.Platforms,
+		Image: f.Image, Platforms: f.Platforms, Texts: o.Texts,
 	})...)
+	found = append(found, c.reviewLive(f)...)
 	if !found.HasErrors() {
 		if err := c.readOverlays(); err != nil {
 			return nil, nil, err
@@ -220,6 +222,7 @@ const (
 	CodeLayerLegacy = "TF042" // overlay.d is used whole, as releases of NestOS need it
 	CodeKey         = "TF043" // gpg-key: a key that cannot sign here
 	CodeContainer   = "TF044" // an image is asked for of a container
+	CodeLive        = "CF080" // a file of live/ that no ISO can be made with
 )
 
 func overlayDirs(dir string) ([]string, error) {

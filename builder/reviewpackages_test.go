@@ -312,7 +312,7 @@ func TestPackagePlace(t *testing.T) {
 		{"gone", 2, 5, 5, false},
 		{"gone", 99, 5, 5, false},
 	} {
-		r := packageReview{root: dir, sources: map[string][]string{}}
+		r := packageReview{root: dir, config: &Config{}, sources: map[string][]string{}}
 		at, whole := r.place(compose.Item{Text: tt.text, Origin: doc.Origin{File: "m.yaml", Line: tt.line, Column: tt.column}})
 		if at.Column != tt.want || whole != tt.whole {
 			t.Errorf("%s: got column %d, %v, want %d, %v", tt.text, at.Column, whole, tt.want, tt.whole)

@@ -45,9 +45,11 @@ func (r *packageReview) line(at doc.Origin) string {
 	}
 	lines, ok := r.sources[name]
 	if !ok {
-		if data, err := os.ReadFile(name); err == nil {
-			lines = strings.Split(string(data), "\n")
+		data, ok := r.config.texts.Find(name)
+		if !ok {
+			data, _ = os.ReadFile(name) // without it the place is that of the line
 		}
+		lines = strings.Split(string(data), "\n")
 		r.sources[name] = lines
 	}
 	if at.Line < 1 || at.Line > len(lines) {

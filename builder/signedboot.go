@@ -195,6 +195,51 @@ func (s *signedBoot) esp(stub string, host func(string) string) []disk.File {
 	return list
 }
 
+// vendor is the name of the vendor's directory in the ESP, or what to call it where there is none. On an
+// ISO there can be only one.
+func (s *signedBoot) vendor(none string) (string, error) {
+	names := map[string]bool{}
+	for to := range s.espFiles() {
+		if dir, _, _ := strings.Cut(strings.TrimPrefix(to, "EFI/"), "/"); !strings.EqualFold(dir, "BOOT") {
+			names[dir] = true
+		}
+	}
+	switch list := slices.Sorted(maps.Keys(names)); len(list) {
+	case 0:
+		return none, nil
+	case 1:
+		return list[0], nil
+	default:
+		return "", fmt.Errorf("the boot programs are of several vendors (%s); an ISO can have those of one", strings.Join(list, ", "))
+	}
+}
+
+// cd gives the files of the EFI partition of an ISO: the chain beside the program that firmwares look for,
+// without what makes entries in a firmware's menu, with a stub grub.cfg wherever GRUB looks for one.
+func (s *signedBoot) cd(stub, vendor string, host func(string) string) []disk.File {
+	files := s.espFiles()
+	chosen := map[string]string{}
+	for _, to := range slices.Sorted(maps.Keys(files)) { // EFI/BOOT is before a vendor's, but for upper case ones
+		base := strings.ToLower(path.Base(to))
+		first := strings.EqualFold(to, s.names.removable())
+		switch {
+		case strings.Count(to, "/") != 2, base == "grub.cfg", strings.HasSuffix(base, ".csv"), strings.HasPrefix(base, "fb"):
+		case !first && (strings.HasPrefix(base, "shim") || strings.EqualFold(base, path.Base(s.names.removable()))):
+		case !first && !strings.HasSuffix(base, s.names.suffix+".efi"): // of another architecture, or no program
+		default:
+			name := "EFI/BOOT/" + path.Base(to)
+			if _, ok := chosen[name]; !ok {
+				chosen[name] = files[to]
+			}
+		}
+	}
+	var list []disk.File
+	for _, to := range slices.Sorted(maps.Keys(chosen)) {
+		list = append(list, disk.File{Path: to, Source: host(chosen[to])})
+	}
+	return append(list, disk.File{Path: "EFI/BOOT/grub.cfg", Data: []byte(stub)}, disk.File{Path: "EFI/" + vendor + "/grub.cfg", Data: []byte(stub)})
+}
+
 // bootupdState gives what bootupd keeps in /boot/bootupd-state.json of the
 // programs that it installed, so that it can update those of the image; nil when
 // the system does not have it. (SavedState in bootupd's src/model.rs, FileTree in

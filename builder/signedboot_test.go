@@ -173,3 +173,76 @@ func TestBootupdState(t *testing.T) {
 		t.Errorf("packages that are not bootupd's give the state %s, %v", data, err)
 	}
 }
+
+// An ISO's EFI partition has the chain in EFI/BOOT, and menus where GRUB looks for them.
+func TestSignedCDFiles(t *testing.T) {
+	const shim, grub = "usr/lib/shim/shimx64.efi.signed", "usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed"
+	two := bootupdSystem()
+	two["usr/lib/bootupd/updates/EFI/redhat/grubx64.efi"] = two["usr/lib/bootupd/updates/EFI/fedora/grubx64.efi"]
+	foreign := bootupdSystem()
+	for _, name := range []string{"BOOT/BOOTIA32.EFI", "fedora/grubia32.efi", "fedora/mmx64.efi", "fedora/fonts/unicode.pf2", "fedora/grub.cfg", "fedora/gcdx64.efi"} {
+		foreign["usr/lib/bootupd/updates/EFI/"+name] = two["usr/lib/bootupd/updates/EFI/fedora/grubx64.efi"]
+	}
+	const payload = "usr/lib/bootupd/updates/EFI/"
+	for _, tt := range []struct {
+		name    string
+		tree    fstest.MapFS
+		prefix  string
+		vendor  string
+		want    map[string]string // in the partition -> in the system, "" is the stub
+		problem string
+	}{
+		{
+			"debian", debianSystem(), "/EFI/debian", "debian",
+			map[string]string{
+				"EFI/BOOT/BOOTX64.EFI": shim, "EFI/BOOT/grubx64.efi": grub, "EFI/BOOT/mmx64.efi": "usr/lib/shim/mmx64.efi.signed",
+				"EFI/BOOT/grub.cfg": "", "EFI/debian/grub.cfg": "",
+			},
+			"",
+		},
+		{
+			"GRUB with another prefix", debianSystem(), "/boot/grub", "config",
+			map[string]string{
+				"EFI/BOOT/BOOTX64.EFI": shim, "EFI/BOOT/grubx64.efi": grub, "EFI/BOOT/mmx64.efi": "usr/lib/shim/mmx64.efi.signed",
+				"EFI/BOOT/grub.cfg": "", "EFI/config/grub.cfg": "",
+			},
+			"",
+		},
+		{
+			"a payload of more", foreign, "/EFI/fedora", "fedora",
+			map[string]string{
+				"EFI/BOOT/BOOTX64.EFI": payload + "BOOT/BOOTX64.EFI", "EFI/BOOT/grubx64.efi": payload + "fedora/grubx64.efi",
+				"EFI/BOOT/gcdx64.efi": payload + "fedora/gcdx64.efi", "EFI/BOOT/mmx64.efi": payload + "fedora/mmx64.efi",
+				"EFI/BOOT/grub.cfg": "", "EFI/fedora/grub.cfg": "",
+			},
+			"",
+		},
+		{"two vendors", two, "/EFI/fedora", "", nil, "the boot programs are of several vendors (fedora, redhat); an ISO can have those of one"},
+	} {
+		s, err := findSigned(tt.tree, efiNamesOf("x86_64"))
+		if err != nil || s == nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		s.program = disk.EFIProgram{Prefix: tt.prefix}
+		vendor, err := s.vendor("config")
+		if tt.problem != "" {
+			if err == nil || err.Error() != tt.problem {
+				t.Errorf("%s: %v", tt.name, err)
+			}
+			continue
+		}
+		if vendor != tt.vendor || err != nil {
+			t.Errorf("%s: vendor %q, %v", tt.name, vendor, err)
+		}
+		got := map[string]string{}
+		for _, f := range s.cd("stub", vendor, func(name string) string { return name }) {
+			if f.Source == "" && string(f.Data) != "stub" {
+				t.Errorf("%s: %s is %q", tt.name, f.Path, f.Data)
+			}
+			got[f.Path] = f.Source
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s: %s", tt.name, diff)
+		}
+	}
+}

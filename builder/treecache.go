@@ -20,6 +20,7 @@ import (
 	"github.com/nestos/nosa/workspace"
 	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/rpmmd"
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // The cache of installed trees: cache/trees/KEY is a root as rpm left it, never changed again but
@@ -166,6 +167,9 @@ func (c cachedTree) install(ctx context.Context, env *Env, o *InstallPackages, r
 	b := o.build
 	if err := c.remove(); err != nil {
 		return err
+	}
+	if err := share.MkdirPlain(filepath.Dir(c.dir)); err != nil {
+		return fmt.Errorf("making the root: %w", err)
 	}
 	if err := os.MkdirAll(c.dir, 0o755); err != nil {
 		return fmt.Errorf("making the root: %w", err)

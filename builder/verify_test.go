@@ -25,7 +25,7 @@ import (
 func builtWhole(t *testing.T) (*Env, *events) {
 	t.Helper()
 	needTools(t, "ostree", "mke2fs", "debugfs", "e2fsck", "mkfs.fat", "fsck.fat", "mcopy", "mmd", "qemu-img", "xfs_repair")
-	env, sink := builtOnce(t, map[string][]byte{"live-iso": []byte("iso"), "ostree": []byte("o")})
+	env, sink := builtOnce(t, map[string][]byte{"live-kernel": []byte("iso"), "ostree": []byte("o")})
 	dir := env.WS.BuildDir("1.2", "x86_64")
 	repo := env.Repo(nil)
 	tree := t.TempDir()
@@ -130,7 +130,7 @@ func (e *events) told() string {
 
 const wholeBuild = `1.2/x86_64 ok ok meta.json it is this build's, and as the schema has it
 1.2/x86_64 ok ok records ostree-commit-object, coreos-assembler-config-git.json
-1.2/x86_64 ok ok live-iso sha256
+1.2/x86_64 ok ok live-kernel sha256
 1.2/x86_64 ok ok metal sha256, partition table, fsck.fat of EFI-SYSTEM, e2fsck of boot, e2fsck of root
 1.2/x86_64 ok ok oci-manifest sha256, the same in the archive
 1.2/x86_64 ok ok ostree sha256
@@ -177,7 +177,7 @@ func TestVerify(t *testing.T) {
 		{"a filesystem", overwrite(filepath.Join(dir, "nestos-1.2-metal.x86_64.raw"), 129<<20+1024+4), VerifyRequest{NoChecksum: true}, "failed metal e2fsck of boot: "},
 		{"a byte of an image", overwrite(filepath.Join(dir, "nestos-1.2-metal.x86_64.raw"), 1<<20), VerifyRequest{Artifacts: []string{"metal"}}, "failed metal its sha256 is "},
 		{"an image that is gone", func(t *testing.T) { hide(t, filepath.Join(dir, "nestos-1.2-metal.x86_64.raw")) }, VerifyRequest{}, "gone metal it is recorded and not here"},
-		{"another file that is gone", func(t *testing.T) { hide(t, filepath.Join(dir, "nestos-1.2-live.x86_64.iso")) }, VerifyRequest{}, "failed live-iso it is recorded and cannot be found: "},
+		{"a file that nothing makes again is gone", func(t *testing.T) { hide(t, filepath.Join(dir, "nestos-1.2-ostree.x86_64-manifest.json")) }, VerifyRequest{}, "failed oci-manifest it is recorded and cannot be found: "},
 		{"the commit object", overwrite(filepath.Join(dir, workspace.CommitObjectFile), 1), VerifyRequest{NoChecksum: true}, "failed records ostree-commit-object is commit "},
 		{"the config's archive", overwrite(filepath.Join(dir, workspace.ConfigArchiveFile), 1), VerifyRequest{NoChecksum: true}, "failed records coreos-assembler-config-git.json names an archive with sha256 "},
 		{"the record", overwrite(filepath.Join(dir, "meta.json"), 1), VerifyRequest{}, "failed meta.json reading "},
@@ -302,7 +302,7 @@ func TestVerifyCompressed(t *testing.T) {
 // A broken or foreign record is told, and the other builds are verified.
 func TestVerifyAll(t *testing.T) {
 	needTools(t, "ostree", "e2fsck", "fsck.fat", "qemu-img", "xfs_repair")
-	env, sink := builtOnce(t, map[string][]byte{"live-iso": []byte("iso"), "ostree": []byte("o")})
+	env, sink := builtOnce(t, map[string][]byte{"live-kernel": []byte("iso"), "ostree": []byte("o")})
 	good, err := os.ReadFile(filepath.Join(env.WS.BuildDir("1.2", "x86_64"), "meta.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -318,14 +318,14 @@ func TestVerifyAll(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	err = Verify(t.Context(), env, VerifyRequest{Build: "all", Artifacts: []string{"live-iso"}})
+	err = Verify(t.Context(), env, VerifyRequest{Build: "all", Artifacts: []string{"live-kernel"}})
 	if damaged, ok := errors.AsType[*VerifyError](err); !ok || len(damaged.Failed) != 2 || damaged.Total != 4 {
 		t.Errorf("got %v", err)
 	}
 	told := sink.told()
 	for _, want := range []string{
 		"1.3/x86_64 failed meta.json reading ", `1.4/x86_64 failed meta.json it is the record of build "1.2"`,
-		"1.2/x86_64 ok ok meta.json", "1.2/x86_64 ok ok live-iso sha256\n",
+		"1.2/x86_64 ok ok meta.json", "1.2/x86_64 ok ok live-kernel sha256\n",
 	} {
 		if !strings.Contains(told, want) {
 			t.Errorf("%q is not in\n%s", want, told)

@@ -69,10 +69,10 @@ type artifactCheck struct {
 
 // next is what mends a damaged file of the type.
 func (c artifactCheck) next() string {
-	if c.kind.SectorSize == 0 {
+	if c.kind.Stage == "" {
 		return ""
 	}
-	return fmt.Sprintf("nosa buildextend-%s --build %s --force makes it anew", c.Type, c.Build)
+	return fmt.Sprintf("nosa buildextend-%s --build %s --force makes it anew", c.kind.Stage, c.Build)
 }
 
 func (c artifactCheck) check(ctx context.Context) error {
@@ -83,8 +83,8 @@ func (c artifactCheck) check(ctx context.Context) error {
 	}
 	info, err := os.Lstat(path)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && c.kind.SectorSize > 0:
-		c.v.gone(c.row, fmt.Sprintf("nosa buildextend-%s --build %s makes it again", c.Type, c.Build))
+	case errors.Is(err, fs.ErrNotExist) && c.kind.Stage != "":
+		c.v.gone(c.row, fmt.Sprintf("nosa buildextend-%s --build %s makes it again", c.kind.Stage, c.Build))
 		return nil
 	case err != nil:
 		c.fail(c.next(), "it is recorded and cannot be found: "+err.Error())
@@ -138,6 +138,8 @@ func (c artifactCheck) format(ctx context.Context, path string) error {
 	switch {
 	case c.kind.SectorSize > 0:
 		return c.image(ctx, path)
+	case c.kind.Stage == "live":
+		return c.liveArtifact(ctx, path)
 	case c.Type == "oci-manifest":
 		c.manifest(path)
 	}

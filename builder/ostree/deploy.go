@@ -16,6 +16,7 @@ import (
 type LayRequest struct {
 	Repo    Repo   // of mode bare-user
 	Commit  string // checksum
+	Tree    Tree   // of Commit, where it has been read already; the zero value is read here
 	Refspec string // REMOTE:REF or REF, what the system upgrades from; empty is the commit itself
 	OSName  string // of the stateroot
 	Stage   string // becomes the root filesystem; on the repository's filesystem nothing is copied
@@ -52,7 +53,7 @@ func Lay(ctx context.Context, req LayRequest) (*Layout, error) {
 	if err := req.check(); err != nil {
 		return nil, err
 	}
-	tree, err := req.Repo.Tree(ctx, req.Commit)
+	tree, err := req.readTree(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +84,13 @@ func Lay(ctx context.Context, req LayRequest) (*Layout, error) {
 		RootInodes: l.root.inodes, BootInodes: l.boot.inodes, BootSum: k.sum, KernelVersion: k.version,
 		DeployPath: l.deployment(), Version: tree.Commit.Version(), Title: title,
 	}, nil
+}
+
+func (req LayRequest) readTree(ctx context.Context) (Tree, error) {
+	if len(req.Tree.Entries) > 0 {
+		return req.Tree, nil
+	}
+	return req.Repo.Tree(ctx, req.Commit)
 }
 
 func (req LayRequest) check() error {

@@ -47,6 +47,7 @@ type Options struct {
 	Epoch          time.Time // revision of the repository; default: the newest package's build time
 	Now            time.Time // for the archives' expiry; zero: not checked
 	Offline        bool      // only what Cache has
+	Installer      string    // the static program nestos-installer, which becomes a package; empty: the pool has none
 	Tables         *Tables
 }
 
@@ -104,6 +105,7 @@ type creator struct {
 	o       Options
 	client  *client
 	rep     *event.Reporter
+	program *program // nil: none
 	fetched atomic.Int64
 	sum     Summary
 }
@@ -129,7 +131,13 @@ func newCreator(o Options, rep *event.Reporter) (*creator, error) {
 			return nil, err
 		}
 	}
-	return &creator{o: o, client: newClient(), rep: rep}, nil
+	c := &creator{o: o, client: newClient(), rep: rep}
+	if o.Installer != "" {
+		if c.program, err = newProgram(o.Installer); err != nil {
+			return nil, fmt.Errorf("making a package of the installer: %w", err)
+		}
+	}
+	return c, nil
 }
 
 // timed runs f and keeps how long it took.

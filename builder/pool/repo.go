@@ -50,11 +50,21 @@ func (c *creator) publish(ctx context.Context, state string) error {
 		}
 	}
 	built := newestPackage(c.sum.Packages)
+	if c.program != nil && c.program.built.After(built) {
+		built = c.program.built
+	}
 	synthetic, err := writeSynthetic(c.o.Tables, next, built)
 	if err != nil {
 		return fmt.Errorf("writing the setup and filesystem packages: %w", err)
 	}
 	c.sum.Packages = append(c.sum.Packages, synthetic...)
+	if c.program != nil {
+		installer, err := c.program.write(next, built)
+		if err != nil {
+			return fmt.Errorf("making a package of the installer: %w", err)
+		}
+		c.sum.Packages = append(c.sum.Packages, installer)
+	}
 	slices.SortFunc(c.sum.Packages, func(a, b Package) int { return strings.Compare(a.NEVRA, b.NEVRA) })
 	for _, p := range c.sum.Packages {
 		c.sum.RPMBytes += p.Size
@@ -155,6 +165,9 @@ func (c *creator) inputState(sources []source) string {
 	fmt.Fprintln(h, c.o.Tables.digest, c.o.Arch, c.o.Epoch.Unix())
 	for _, s := range sources {
 		fmt.Fprintln(h, s.suite.name, s.file.sha256)
+	}
+	if c.program != nil {
+		fmt.Fprintln(h, installerName, c.program.sum)
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

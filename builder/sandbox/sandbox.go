@@ -43,7 +43,7 @@ type Proc int
 // The kinds of /proc.
 const (
 	ProcNew  Proc = iota // a new one: only the sandbox's processes are seen; the kernel's settings are read-only
-	ProcBind             // the caller's, read-only: where a container's masked /proc forbids a new one
+	ProcBind             // the caller's, its settings read-only: where a container's masked /proc forbids a new one
 )
 
 // Bind shows a file or directory of the host in the sandbox.
@@ -242,11 +242,15 @@ func (s Sandbox) bindFlag() string {
 // without any capability, in every user namespace with an identity map, and bubblewrap (measured
 // with 0.8.0) does not cover them.
 func (s Sandbox) procAt(target string) []string {
+	args := []string{"--proc", target}
+	settings := []string{"fs", "sysrq-trigger"}
 	if s.Proc == ProcBind {
-		return []string{"--ro-bind", "/proc", target}
+		// Its top can be written to: the package that owns /proc is unpacked there, and rpm gives it owner and mode.
+		args = []string{"--bind", "/proc", target}
+		settings = append(settings, "bus", "irq") // as the engines do
 	}
-	args := []string{"--proc", target, "--ro-bind", "/proc/sys", path.Join(target, "sys")}
-	for _, name := range []string{"fs", "sysrq-trigger"} { // not every kernel has them
+	args = append(args, "--ro-bind", "/proc/sys", path.Join(target, "sys"))
+	for _, name := range settings { // not every kernel has them
 		args = append(args, "--ro-bind-try", path.Join("/proc", name), path.Join(target, name))
 	}
 	return args

@@ -55,8 +55,12 @@ func TestArgs(t *testing.T) {
 				Chroots: []string{"/w/root"},
 			},
 			want: masked + env + " --cap-drop ALL --cap-add CAP_CHOWN --ro-bind / /" +
-				" --dev /dev --ro-bind /proc /proc --tmpfs /sys --tmpfs /run --tmpfs /tmp" +
-				" --bind /w /w --ro-bind /cfg /etc/dnf --dev /w/root/dev --ro-bind /proc /w/root/proc --chdir /w -- true",
+				" --dev /dev --bind /proc /proc --ro-bind /proc/sys /proc/sys --ro-bind-try /proc/fs /proc/fs" +
+				" --ro-bind-try /proc/sysrq-trigger /proc/sysrq-trigger --ro-bind-try /proc/bus /proc/bus --ro-bind-try /proc/irq /proc/irq" +
+				" --tmpfs /sys --tmpfs /run --tmpfs /tmp --bind /w /w --ro-bind /cfg /etc/dnf --dev /w/root/dev" +
+				" --bind /proc /w/root/proc --ro-bind /proc/sys /w/root/proc/sys --ro-bind-try /proc/fs /w/root/proc/fs" +
+				" --ro-bind-try /proc/sysrq-trigger /w/root/proc/sysrq-trigger --ro-bind-try /proc/bus /w/root/proc/bus" +
+				" --ro-bind-try /proc/irq /w/root/proc/irq --chdir /w -- true",
 		},
 		{
 			name: "read-only root",

@@ -85,7 +85,7 @@ func (f Finding) check() Check {
 // commands names the commands of the parts of nosa that a tool is used by.
 func commands(parts []string) []string {
 	names := map[string]string{
-		"disk": "build", "engine": "build --engine rpm-ostree", "live": "buildextend-live", "build-sign": "build (gpg-key)",
+		"disk": "build", "engine": "build --engine rpm-ostree", "live": "buildextend-live", "live-bios": "buildextend-live", "build-sign": "build (gpg-key)",
 		"run-tpm": "run --qemu-swtpm", "run-arch": "run --arch aarch64",
 	}
 	var list []string

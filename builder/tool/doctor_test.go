@@ -1,10 +1,8 @@
 package tool
 
 import (
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -130,14 +128,15 @@ func TestJudgeUser(t *testing.T) {
 func TestJudgeSubordinate(t *testing.T) {
 	const file = "# ranges\nanna:100000:65536\n1001:300000:1000\nanna:200000:10\n"
 	for _, tc := range []struct {
-		name, uid string
-		want      string
+		name, uid, file string
+		want            string
 	}{
-		{"anna", "1000", "ok | 65546 user and 65546 group ids | "},
-		{"bert", "1001", "warn | 1000 user and 1000 group ids: no user namespace with 65536 | usermod --add-subuids 100000-165535 --add-subgids 100000-165535 bert"},
+		{"anna", "1000", file, "ok | 65546 user and 65546 group ids | "},
+		{"bert", "1001", file, "warn | 1000 user and 1000 group ids: no user namespace with 65536 | usermod --add-subuids 301000-366535 --add-subgids 301000-366535 bert"},
+		{"carl", "1002", "", "warn | 0 user and 0 group ids: no user namespace with 65536 | usermod --add-subuids 100000-165535 --add-subgids 100000-165535 carl"},
+		{"carl", "1002", "x:1:9999999999999\ny:-5:-7\nz:a:b\n", "warn | 0 user and 0 group ids: no user namespace with 65536 | usermod --add-subuids 100000-165535 --add-subgids 100000-165535 carl"},
 	} {
-		n := subordinateIDs(file, tc.name, tc.uid)
-		if diff := cmp.Diff(tc.want, brief(judgeSubordinate(tc.name, [2]int64{n, n}))); diff != "" {
+		if diff := cmp.Diff(tc.want, brief(judgeSubordinate(tc.name, tc.uid, [2]string{tc.file, tc.file}))); diff != "" {
 			t.Error(diff)
 		}
 	}
@@ -179,21 +178,5 @@ func TestClock(t *testing.T) {
 	got := Clock(now, now.Add(48*time.Hour))
 	if got.State != Warn || !strings.Contains(got.Finding, "it was 2026-11-24 12:00 already") {
 		t.Error(brief(got))
-	}
-}
-
-func TestEngine(t *testing.T) {
-	for _, tc := range []struct {
-		out  string
-		err  error
-		want string
-	}{
-		{"podman version 4.3.1", nil, "warn | found (4.3.1); builds run on the machine itself only in this version | "},
-		{"", fmt.Errorf("running docker: %w", &exec.Error{Name: "docker", Err: exec.ErrNotFound}), "missing | not found; builds run on the machine itself only in this version | "},
-		{"", errors.New("no daemon"), "warn | found, but does not answer; builds run on the machine itself only in this version | "},
-	} {
-		if diff := cmp.Diff(tc.want, brief(engine("docker", tc.out, tc.err))); diff != "" {
-			t.Error(diff)
-		}
 	}
 }

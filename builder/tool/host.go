@@ -2,8 +2,6 @@ package tool
 
 import (
 	"bufio"
-	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -25,7 +23,7 @@ func hostCheck(name string, state State, finding string) Check {
 
 // Host checks what this machine is and who runs nosa on it.
 func Host() []Check {
-	return []Check{checkUser(), subordinate(), checkContainer(), security(), memory()}
+	return []Check{User(), Subordinate(), checkContainer(), security(), memory()}
 }
 
 // mappedIDs is how many user ids the caller's user namespace has.
@@ -40,7 +38,9 @@ func mappedIDs(uidMap string) int64 {
 	return total
 }
 
-func checkUser() Check {
+// User checks whether who runs nosa can make files of all the owners that packages have: root can, and root of a user
+// namespace with as many ids.
+func User() Check {
 	data, err := os.ReadFile("/proc/self/uid_map")
 	if err != nil {
 		data = nil
@@ -65,9 +65,9 @@ func judgeUser(euid int, ids int64) Check {
 	return c
 }
 
-// subordinate checks what a caller without root needs to have more ids than his
+// Subordinate checks what a caller without root needs to have more ids than his
 // own: ranges in /etc/subuid and /etc/subgid, and the programs that grant them.
-func subordinate() Check {
+func Subordinate() Check {
 	name, uid := "", fmt.Sprint(os.Getuid())
 	if u, err := user.Current(); err == nil {
 		name = u.Username
@@ -75,15 +75,13 @@ func subordinate() Check {
 	if os.Geteuid() == 0 {
 		return hostCheck("subuid", OK, "root needs none")
 	}
-	var counts [2]int64
+	var texts [2]string
 	for i, file := range []string{"/etc/subuid", "/etc/subgid"} {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			continue
+		if data, err := os.ReadFile(file); err == nil {
+			texts[i] = string(data)
 		}
-		counts[i] = subordinateIDs(string(data), name, uid)
 	}
-	c := judgeSubordinate(name, counts)
+	c := judgeSubordinate(name, uid, texts)
 	if _, err := exec.LookPath("newuidmap"); err != nil && c.State == OK {
 		c.State, c.Finding = Warn, "there are ranges, but no newuidmap that grants them"
 		c.Fix = "apt-get install uidmap (elsewhere: dnf install shadow-utils)"
@@ -105,14 +103,33 @@ func subordinateIDs(text, name, uid string) int64 {
 	return total
 }
 
-func judgeSubordinate(name string, counts [2]int64) Check {
-	c := hostCheck("subuid", OK, fmt.Sprintf("%d user and %d group ids", counts[0], counts[1]))
+// judgeSubordinate reads subuid and subgid.
+func judgeSubordinate(name, uid string, texts [2]string) Check {
+	users, groups := subordinateIDs(texts[0], name, uid), subordinateIDs(texts[1], name, uid)
+	c := hostCheck("subuid", OK, fmt.Sprintf("%d user and %d group ids", users, groups))
 	// The caller's own id is one of the mapped ones.
-	if least := min(counts[0], counts[1]); least < proc.MappedIDs-1 {
-		c.State, c.Finding = Warn, fmt.Sprintf("%d user and %d group ids: no user namespace with %d", counts[0], counts[1], proc.MappedIDs)
-		c.Fix = "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 " + name
+	if min(users, groups) < proc.MappedIDs-1 {
+		c.State, c.Finding = Warn, fmt.Sprintf("%d user and %d group ids: no user namespace with %d", users, groups, proc.MappedIDs)
+		first := freeIDs(texts[0] + "\n" + texts[1])
+		c.Fix = fmt.Sprintf("usermod --add-subuids %[1]d-%[2]d --add-subgids %[1]d-%[2]d %[3]s", first, first+proc.MappedIDs-1, name)
 	}
 	return c
+}
+
+// freeIDs is where ids begin that subuid(5) files give to nobody. useradd begins at 100000 (login.defs(5)).
+func freeIDs(text string) int64 {
+	next := int64(100000)
+	for line := range strings.Lines(text) {
+		fields := strings.Split(strings.TrimSpace(line), ":")
+		var start, n int64
+		if len(fields) != 3 {
+			continue
+		}
+		if read, _ := fmt.Sscan(fields[1]+" "+fields[2], &start, &n); read == 2 && start >= 0 && n > 0 && start+n > next && start+n < 1<<32-2*proc.MappedIDs {
+			next = start + n
+		}
+	}
+	return next
 }
 
 // containerKind is the engine of the container that this runs in; "" is none.
@@ -218,39 +235,6 @@ func Clock(now time.Time, known ...time.Time) Check {
 	var tx unix.Timex
 	if state, err := unix.Adjtimex(&tx); err == nil && state == unix.TIME_ERROR {
 		c.Finding += ", not synchronised"
-	}
-	return c
-}
-
-// Engines looks for the container engines. This version runs builds on the
-// machine itself only, so nothing of a build depends on them.
-func Engines(ctx context.Context) []Check {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second) // a docker daemon may hang
-	defer cancel()
-	var list []Check
-	for _, e := range []struct {
-		name string
-		ask  []string
-	}{
-		{"podman", []string{"podman", "--version"}},
-		{"docker", []string{"docker", "version", "--format", "{{.Server.Version}}"}},
-	} {
-		out, err := proc.Output(ctx, proc.Cmd{Args: e.ask})
-		list = append(list, engine(e.name, strings.TrimSpace(string(out)), err))
-	}
-	return list
-}
-
-func engine(name, out string, err error) Check {
-	const unsupported = "builds run on the machine itself only in this version"
-	c := Check{Backend: name, Group: "containers", Name: name, State: Warn}
-	switch {
-	case errors.Is(err, exec.ErrNotFound):
-		c.State, c.Finding = Absent, "not found; "+unsupported
-	case err != nil:
-		c.Finding = "found, but does not answer; " + unsupported
-	default:
-		c.Finding = "found (" + ParseVersion(out) + "); " + unsupported
 	}
 	return c
 }

@@ -52,7 +52,7 @@ func FamilyOf(osRelease string) Family {
 type Package struct {
 	Name     string
 	Programs []string // called by name; may be empty
-	UsedBy   []string // parts of nosa: init pool fetch build disk live check verify compress run build-sign run-tpm run-arch run-share, or test
+	UsedBy   []string // parts of nosa: init pool fetch build disk live check verify compress run build-sign live-bios, options of run (run-…), engine, image, inside, or test
 }
 
 // Packages reads the embedded list of a family.

@@ -21,7 +21,8 @@ import (
 type Tool struct {
 	Name   string   // as found in PATH
 	Alias  []string // other names that do as well, tried in order
-	UsedBy []string // parts of nosa: init pool fetch build disk live check verify compress run, and options of them (build-sign run-tpm run-arch)
+	Files  []string // of what is no program: where distributions have it, tried in order
+	UsedBy []string // parts of nosa: init pool fetch build disk live check verify compress run, and options of them (build-sign live-bios run-tpm run-arch)
 	Ask    []string // arguments that make it print its version
 	Min    string   // oldest version that will do; "" is any
 	Below  string   // first version that will not do any more; "" is none
@@ -61,7 +62,9 @@ func Table() []Tool {
 		{Name: "swtpm", UsedBy: []string{"run-tpm"}, Ask: []string{"--version"}, Min: "0.1"},
 		{Name: "qemu-system-aarch64", UsedBy: []string{"run-arch"}, Ask: []string{"--version"}, Min: "5.1"},
 		{Name: "mksquashfs", UsedBy: []string{"live"}, Ask: []string{"-version"}, Min: "4.4", Why: "the first with SOURCE_DATE_EPOCH"},
-		{Name: "xorriso", UsedBy: []string{"live"}, Ask: []string{"-version"}, Min: "1.4"},
+		{Name: "xorriso", UsedBy: []string{"live"}, Ask: []string{"-version"}, Min: "1.4.8", Why: "the first with SOURCE_DATE_EPOCH"},
+		{Name: "isolinux.bin", UsedBy: []string{"live-bios"}, Files: []string{"/usr/lib/ISOLINUX/isolinux.bin", "/usr/share/syslinux/isolinux.bin"}},
+		{Name: "ldlinux.c32", UsedBy: []string{"live-bios"}, Files: []string{"/usr/lib/syslinux/modules/bios/ldlinux.c32", "/usr/share/syslinux/ldlinux.c32"}},
 		{Name: "xz", UsedBy: []string{"compress"}, Ask: []string{"--version"}, Min: "5.2", Why: "the first with threads"},
 	}
 }
@@ -91,8 +94,16 @@ func Missing(need ...string) []Tool {
 	return slices.DeleteFunc(Need(need...), func(t Tool) bool { return t.Path() != "" })
 }
 
-// Path is where the tool lies, by PATH; "" when it is missing.
+// Path is where the tool lies, by PATH or Files; "" when it is missing.
 func (t Tool) Path() string {
+	for _, name := range t.Files {
+		if _, err := os.Stat(name); err == nil {
+			return name
+		}
+	}
+	if len(t.Files) > 0 {
+		return ""
+	}
 	for _, name := range append([]string{t.Name}, t.Alias...) {
 		if path, err := exec.LookPath(name); err == nil {
 			return path
