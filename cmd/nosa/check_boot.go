@@ -11,85 +11,27 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
 
 	"github.com/nestos/nosa/builder"
-	"github.com/nestos/nosa/vm"
 	"github.com/nestos/nosa/vm/check"
 	"github.com/nestos/nosa/vm/milestone"
 	"github.com/nestos/nosa/workspace"
 	"github.com/nestos/nosa/workspace/event"
+	"github.com/nestos/nosa/workspace/share"
 )
-
-// firmwares gives what an image is booted on: what was asked for, else all that
-// it boots on; one is enough where it is skipped.
-func (r checkRequest) firmwares(kind string, arch workspace.Arch) []vm.Firmware {
-	switch {
-	case r.Firmware != "":
-		return []vm.Firmware{vm.Firmware(r.Firmware)}
-	case kind == "metal4k" || !arch.BIOS:
-		return []vm.Firmware{vm.UEFI}
-	case r.Direct:
-		return []vm.Firmware{vm.BIOS}
-	}
-	return []vm.Firmware{vm.BIOS, vm.UEFI}
-}
-
-// target is an artifact and what it is booted on.
-type target struct {
-	kind     string
-	file     string // of the image
-	firmware vm.Firmware
-	direct   bool // no firmware
-}
-
-// name is what it is booted on.
-func (t target) name() string {
-	if t.direct {
-		return check.Direct
-	}
-	return string(t.firmware)
-}
-
-// spec is the machine that boots the artifact of a build.
-func (c *checker) spec(ctx context.Context, meta workspace.Meta, on target) (vm.Spec, error) {
-	t, err := workspace.FindArtifactType(on.kind)
-	if err != nil {
-		return vm.Spec{}, err
-	}
-	spec := vm.Spec{
-		Arch: vm.Arch(c.env.Arch.Name), Firmware: on.firmware,
-		Disks: []vm.Disk{{Path: on.file, SectorSize: int(t.SectorSize)}},
-	}
-	if on.direct {
-		files := c.env.Work("direct-" + on.kind)
-		if err := os.MkdirAll(files, 0o700); err != nil {
-			return spec, fmt.Errorf("kernel of build %s: %w", meta.BuildID, err)
-		}
-		d, err := builder.Direct(ctx, c.env, meta, builder.DirectTarget{Type: on.kind, Dir: files})
-		if err != nil {
-			return spec, err
-		}
-		spec.Direct = vm.Direct{Kernel: d.Kernel, Initrd: d.Initrd, Args: d.Args}
-	}
-	return spec, nil
-}
 
 // boot is one boot of one artifact; it says how every assertion went and keeps the result.
 func (c *checker) boot(ctx context.Context, facts *builder.Facts, on target) (bool, error) {
-	step := on.kind + "-" + on.name()
-	done := c.begin(step, fmt.Sprintf("boot %s on %s", on.kind, onWhat(on.name())))
-	spec, err := c.spec(ctx, facts.Meta, on)
+	step := strings.ReplaceAll(on.kind+"-"+on.name(), " ", "-")
+	done := c.begin(step, fmt.Sprintf("%s %s on %s", on.verb(), on.kind, onWhat(on)))
+	o, err := c.options(ctx, facts, on)
 	if err != nil {
 		return false, err
 	}
-	want := c.want(facts)
-	want.SectorSize, want.FirstBoot = spec.Disks[0].SectorSize, facts.Ignition
-	run, err := check.Boot(ctx, check.Options{
-		Spec: spec, Want: want, Prober: c.prober, Now: c.w.app.now(), Dir: c.env.Work(),
-		Log: filepath.Join(c.w.dir, "console-"+step+".log"), Reporter: c.w.reporter(step), Found: c.seen(step), WayIn: wayIn(facts, on.kind),
-	})
+	o.Prober, o.Now, o.Dir = c.prober, c.w.app.now(), c.env.Work()
+	o.Log, o.Reporter, o.Found = filepath.Join(c.w.dir, "console-"+step+".log"), c.w.reporter(step), c.seen(step)
+	run, err := check.Boot(ctx, o)
 	if err != nil {
 		return false, err
 	}
@@ -104,21 +46,24 @@ func (c *checker) boot(ctx context.Context, facts *builder.Facts, on target) (bo
 // that have no Ignition. That of a metal image (ignition.platform.id=metal) asks
 // no hypervisor.
 func wayIn(facts *builder.Facts, kind string) check.WayIn {
+	t, _ := workspace.FindArtifactType(kind)
 	switch {
 	case !facts.Ignition:
 		return check.ByCredential
 	case kind == "qemu":
 		return check.ByIgnition
+	case t.ConfigDrive:
+		return check.ByConfigDrive
 	}
 	return check.ByBootPartition
 }
 
 // onWhat is what a machine is booted on, for a person.
-func onWhat(name string) string {
-	if name == check.Direct {
+func onWhat(on target) string {
+	if on.direct {
 		return "its kernel alone"
 	}
-	return strings.ToUpper(name)
+	return strings.TrimSpace(strings.ToUpper(string(on.firmware)) + " " + string(on.way))
 }
 
 // seen shows on the live line how far a boot is.
@@ -193,7 +138,7 @@ func short(text string) string {
 func (c *checker) want(f *builder.Facts) check.Want {
 	w := check.Want{
 		Commit: f.Meta.Commit, Version: f.Meta.Version, BootLabel: "boot", ReadOnlySysroot: true,
-		Kargs: f.Image.ExtraKargs, SELinux: f.SELinux,
+		Kargs: slices.Clone(f.Image.ExtraKargs), SELinux: f.SELinux,
 	}
 	for name, p := range f.Packages.Packages {
 		w.Packages = append(w.Packages, check.Package{Name: name, EVRA: p.EVRA})
@@ -232,7 +177,7 @@ func keepResult(path, artifact string, run check.Run) error {
 	if err != nil {
 		return fmt.Errorf("writing the check's result: %w", err)
 	}
-	if err := renameio.WriteFile(path, append(data, '\n'), 0o644); err != nil {
+	if err := share.Replace(path, append(data, '\n')); err != nil {
 		return fmt.Errorf("writing the check's result: %w", err)
 	}
 	return nil

@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"github.com/google/renameio/v2"
-
 	"github.com/nestos/nosa/builder"
 	"github.com/nestos/nosa/vm/check"
 	"github.com/nestos/nosa/workspace/event"
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // icountFile is where a build keeps what its boot cost.
@@ -29,8 +28,7 @@ func (c *checker) icount(ctx context.Context, req checkRequest) error {
 	if err != nil {
 		return err
 	}
-	file, err := c.image(ctx, facts.Meta, req.Artifact)
-	if err != nil {
+	if _, err := c.image(ctx, facts.Meta, req.Artifact); err != nil {
 		return err
 	}
 	if !facts.Ignition {
@@ -39,8 +37,8 @@ func (c *checker) icount(ctx context.Context, req checkRequest) error {
 			"its dracut module belongs into initramfs-args of the manifest; nosa init --sample shows how",
 		}
 	}
-	direct := req.Direct || req.Firmware == ""
-	on := target{req.Artifact, file, req.firmwares(req.Artifact, c.env.Arch)[0], direct}
+	on := req.targets(findCheckKind(req.Artifact), c.env.Arch)[0]
+	on.direct = req.Direct || req.Firmware == ""
 	costs := check.Costs{V: 1, Artifact: req.Artifact, Commit: facts.Meta.Commit, Time: c.w.app.now().UTC(), Shift: check.Shift}
 	for i := range req.Repeat {
 		m, err := c.measure(ctx, facts, measured{on, i + 1})
@@ -56,7 +54,7 @@ func (c *checker) icount(ctx context.Context, req checkRequest) error {
 		return fmt.Errorf("writing what the boot cost: %w", err)
 	}
 	dir := c.env.WS.BuildDir(id, c.env.Arch.Name)
-	if err := renameio.WriteFile(icountFile(dir, req.Artifact), append(data, '\n'), 0o644); err != nil {
+	if err := share.Replace(icountFile(dir, req.Artifact), append(data, '\n')); err != nil {
 		return fmt.Errorf("writing what the boot cost: %w", err)
 	}
 	return nil
@@ -76,8 +74,12 @@ func (c *checker) measure(ctx context.Context, facts *builder.Facts, on measured
 	if err != nil {
 		return check.Measurement{}, err
 	}
+	quiet, err := c.quiet(facts.Meta, on.kind)
+	if err != nil {
+		return check.Measurement{}, err
+	}
 	m, err := check.Icount(ctx, check.Options{
-		Spec: spec, Want: check.Want{Commit: facts.Meta.Commit}, Prober: c.prober, Now: c.w.app.now(), Dir: c.env.Work(),
+		Spec: spec, Quiet: quiet, Want: check.Want{Commit: facts.Meta.Commit}, Prober: c.prober, Now: c.w.app.now(), Dir: c.env.Work(),
 		Log: filepath.Join(c.w.dir, "console-"+step+".log"), Reporter: c.w.reporter(step), Found: c.seen(step),
 		WayIn: wayIn(facts, on.kind),
 	})
@@ -86,7 +88,7 @@ func (c *checker) measure(ctx context.Context, facts *builder.Facts, on measured
 	}
 	if !m.OK {
 		c.say(step, m.Run)
-		return m, checkFailed{fmt.Errorf("%s on %s: what does not boot as it should is not measured", on.kind, onWhat(on.name()))}
+		return m, checkFailed{fmt.Errorf("%s on %s: what does not boot as it should is not measured", on.kind, onWhat(on.target))}
 	}
 	done(phases(m.Cost))
 	return m, nil

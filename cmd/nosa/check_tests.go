@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/google/renameio/v2"
 	"github.com/spf13/pflag"
 
 	"github.com/nestos/nosa/builder/tool"
@@ -18,6 +17,7 @@ import (
 	"github.com/nestos/nosa/workspace"
 	"github.com/nestos/nosa/workspace/doc"
 	"github.com/nestos/nosa/workspace/event"
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // testsFile keeps the results of a build's tests.
@@ -151,7 +151,7 @@ func keepTests(path, commit string, results []kola.Result) error {
 	}
 	data, err = json.MarshalIndent(report.Add(commit, results), "", "  ")
 	if err == nil {
-		err = renameio.WriteFile(path, append(data, '\n'), 0o644)
+		err = share.Replace(path, append(data, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("keeping the results of tests: %w", err)

@@ -42,7 +42,7 @@ func (c *checker) upgrade(ctx context.Context, req checkRequest) error {
 	}
 	done(ref)
 	done = c.begin("upgrade", fmt.Sprintf("upgrade %s to %s and back", a.Meta.BuildID, b.Meta.BuildID))
-	fw := req.firmwares(kind, c.env.Arch)[0]
+	fw := req.targets(findCheckKind(kind), c.env.Arch)[0].firmware
 	next := c.want(b)
 	for _, name := range b.Users {
 		if !slices.Contains(a.Users, name) {

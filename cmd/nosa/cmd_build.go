@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/nestos/nosa/builder"
+	"github.com/nestos/nosa/workspace"
 )
 
 type buildOptions struct {
@@ -27,8 +29,8 @@ func newBuildCommand(a *app) *cobra.Command {
 		GroupID: groupBuild,
 		Long: `Compose the root tree from the fetched packages, apply overlays and scripts,
 commit it with OSTree, write the ociarchive and the images that are asked for:
-qemu (default), metal, metal4k, or ostree for no image. Of a manifest with
-container: true there is no image, and the default is ostree.
+` + strings.Join(workspace.DiskImageTypes(), ", ") + ` (default qemu), or ostree for no image.
+Of a manifest with container: true there is no image, and the default is ostree.
 
 When nothing that goes into the commit has changed there is no new build; images
 that are missing are made all the same. When only what images are made from has
@@ -67,7 +69,9 @@ commit only that is done again which may come out differently: nosa why tells.
 }
 
 // buildTargets are the words that nosa build takes.
-func buildTargets() []string { return []string{builder.TargetOSTree, "qemu", "metal", "metal4k"} }
+func buildTargets() []string {
+	return append([]string{builder.TargetOSTree}, workspace.DiskImageTypes()...)
+}
 
 func checkTargets(cmd *cobra.Command, list []string) error {
 	for _, word := range modernWords("build", list) {
@@ -85,13 +89,17 @@ func checkTargets(cmd *cobra.Command, list []string) error {
 func (a *app) printPlan(ctx context.Context, req builder.BuildRequest) error {
 	r := newRenderer(a, "build --plan")
 	defer r.close()
+	scratch, err := os.MkdirTemp("", "nosa-plan-")
+	if err != nil {
+		return fmt.Errorf("planning the build: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(scratch) }()
 	env, err := builder.NewEnv(builder.Env{
-		Dir: a.flags.dir, Version: buildVersion(), Job: "plan", Now: a.now, Sink: showSink{r}, Offline: true,
+		Dir: a.flags.dir, Version: buildVersion(), Job: "plan", Now: a.now, Sink: showSink{r}, Offline: true, Scratch: scratch,
 	})
 	if err != nil {
 		return err
 	}
-	defer func() { _ = env.Discard() }()
 	plan, err := builder.PlanBuild(ctx, env, req)
 	if err != nil {
 		return r.explain(err)

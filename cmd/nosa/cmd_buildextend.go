@@ -1,30 +1,42 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/nestos/nosa/builder"
+	"github.com/nestos/nosa/workspace"
 )
 
-func newBuildextendCommand(a *app, kind string) *cobra.Command {
+// newImageCommands gives a command for each kind of disk image.
+func newImageCommands(a *app) []*cobra.Command {
+	var list []*cobra.Command
+	for _, t := range workspace.ArtifactTypes() {
+		if t.SectorSize > 0 {
+			list = append(list, newBuildextendCommand(a, t))
+		}
+	}
+	return list
+}
+
+func newBuildextendCommand(a *app, t workspace.ArtifactType) *cobra.Command {
+	kind := t.Key
 	req := builder.ImageRequest{Types: []string{kind}}
-	about := map[string]string{
-		"qemu":    "the qemu image of a build: a qcow2",
-		"metal":   "the metal image of a build: a raw disk",
-		"metal4k": "the metal4k image: as metal, 4096-byte sectors",
-	}[kind]
 	more := ""
-	if kind == "metal4k" {
-		more = "It boots on UEFI only. "
+	switch {
+	case t.SectorSize == 4096:
+		more = "It boots on UEFI only.\n"
+	case t.From != "":
+		more = fmt.Sprintf("It is a copy of the %s image, which is made first where it is missing.\nPlatform and consoles are those that the build's platforms.yaml names.\n", t.From)
 	}
 	cmd := &cobra.Command{
 		Use:     "buildextend-" + kind,
-		Short:   "Make " + about,
+		Short:   fmt.Sprintf("Make the %s image: %s", kind, t.About),
 		GroupID: groupBuild,
 		Args:    words(0, 0),
-		Long: "Make " + about + ".\n" + more + "It is made from the build alone, never from the working tree." +
+		Long: fmt.Sprintf("Make the %s image of a build: %s.\n", kind, t.About) + more + "It is made from the build alone, never from the working tree." +
 			exitHelp(exitOK, exitFailed, exitNoWorkspace, exitLocked, exitMissing, exitNoSpace, exitCancelled),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			req.NoWait = a.flags.noWait
@@ -32,6 +44,34 @@ func newBuildextendCommand(a *app, kind string) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&req.Build, "build", "latest", "the build's `ID` or a tag")
+	cmd.Flags().BoolVar(&req.Force, "force", false, "make it anew although it is there")
+	_ = cmd.RegisterFlagCompletionFunc("build", a.completeBuilds)
+	return cmd
+}
+
+func newBuildextendLiveCommand(a *app) *cobra.Command {
+	var req builder.LiveRequest
+	cmd := &cobra.Command{
+		Use:     "buildextend-live",
+		Short:   "Make the live ISO of a build and the files for PXE",
+		GroupID: groupBuild,
+		Args:    words(0, 0),
+		Long: `Make the live ISO of a build and the files for PXE: live-iso, live-kernel,
+live-initramfs and live-rootfs. The ISO starts with BIOS and UEFI, from a CD and
+from a disk, and has the very files that are for PXE. Its label is NAME-BUILD, 32
+bytes at most. It is made from the build alone: the boot menus too come from the
+copy of the config that the build keeps (live/). With it the metal and metal4k
+images of the build can be installed, so these are made first where they are
+missing. How it was compressed is in meta.json, and when it is made again it is
+made as it was.` +
+			exitHelp(exitOK, exitFailed, exitNoWorkspace, exitLocked, exitMissing, exitNoSpace, exitCancelled),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			req.NoWait = a.flags.noWait
+			return a.inWorkspace(cmd.Context(), "buildextend-live", req)
+		},
+	}
+	cmd.Flags().StringVar(&req.Build, "build", "latest", "the build's `ID` or a tag")
+	cmd.Flags().BoolVar(&req.Fast, "fast", false, "for development: compress quickly, and install the metal image only")
 	cmd.Flags().BoolVar(&req.Force, "force", false, "make it anew although it is there")
 	_ = cmd.RegisterFlagCompletionFunc("build", a.completeBuilds)
 	return cmd

@@ -22,6 +22,7 @@ type checkRequest struct {
 	Build    string `json:"build"`
 	Artifact string `json:"artifact"`
 	Firmware string `json:"firmware,omitempty"`
+	Way      string `json:"way,omitempty"`     // one of wayNames
 	Upgrade  string `json:"upgrade,omitempty"` // A..B
 	Direct   bool   `json:"direct,omitempty"`  // the kernel without firmware and boot loader
 	Icount   bool   `json:"icount,omitempty"`  // measure
@@ -32,6 +33,7 @@ type checkRequest struct {
 
 func newCheckCommand(a *app) *cobra.Command {
 	var req checkRequest
+	artifacts, firmwares, ways := checkNames(), []string{"bios", "uefi", "uefi-secure"}, []string{"cd", "stick", "url", "initrd"}
 	cmd := &cobra.Command{
 		Use:     "check",
 		Short:   "Boot a build's image and look",
@@ -42,12 +44,19 @@ booted commit, the packages, the overlays' files, failed units, the boot
 partition, the sector size; where the initramfs has Ignition, whether it ran and
 the machine became one of its own (machine-id, host keys, a root filesystem that
 fills the disk). The image is not written to. The result is kept in the build as
-check-ARTIFACT.json: {v, artifact, ok, runs}, each run with firmware, accel,
+check-ARTIFACT.json: {v, artifact, ok, runs}, each run with firmware, way, accel,
 commit, time, login-ms, ms, ok, assertions [{name, ok, want, got, ms, note}] and
 timeline [{kind, at_ms, boot, unit, line}]: what was seen of the boot and when,
 in milliseconds since power-on. Kinds are firmware, boot loader, kernel, initrd,
 ignition, switch root, multi-user, login, shutdown; of trouble failed unit (with
 the unit), ignition failed, boot loader failed, panic, emergency.
+
+live-iso boots the ISO as a CD and as a stick, live-pxe the files for PXE with the
+root filesystem fetched and as a second initrd: the system must be in memory, be
+the build's commit, and log its user in where there is no config. install-512 and
+install-4k install it to an empty disk with such sectors, unattended, and check the
+first boot of what is there then. openstack is given its config on a config drive.
+--way cd, stick, url or initrd boots in one of the ways only.
 
 With --upgrade A..B: boot build A, upgrade it to B over HTTP, reboot into B, and
 go back to A.
@@ -70,11 +79,14 @@ of the machine under test. One without Ignition in its initramfs must honour the
 systemd credential nosa.console.autologin.` +
 			exitHelp(exitOK, exitFailed, exitUsage, exitConfig, exitCheck, exitNoWorkspace, exitMissing, exitCancelled),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if !slices.Contains([]string{"qemu", "metal", "metal4k", "all"}, req.Artifact) {
-				return usageError{fmt.Errorf("--artifact %q: want qemu, metal, metal4k or all", req.Artifact)}
+			if !slices.Contains(artifacts, req.Artifact) {
+				return usageError{fmt.Errorf("--artifact %q: want %s", req.Artifact, alternatives(artifacts))}
 			}
-			if !slices.Contains([]string{"", "bios", "uefi", "uefi-secure"}, req.Firmware) {
-				return usageError{fmt.Errorf("--firmware %q: want bios, uefi or uefi-secure", req.Firmware)}
+			if req.Firmware != "" && !slices.Contains(firmwares, req.Firmware) {
+				return usageError{fmt.Errorf("--firmware %q: want %s", req.Firmware, alternatives(firmwares))}
+			}
+			if req.Way != "" && !slices.Contains(ways, req.Way) {
+				return usageError{fmt.Errorf("--way %q: want %s", req.Way, alternatives(ways))}
 			}
 			if req.Upgrade != "" && !strings.Contains(req.Upgrade, "..") {
 				return usageError{fmt.Errorf("--upgrade %q: want A..B", req.Upgrade)}
@@ -93,17 +105,26 @@ systemd credential nosa.console.autologin.` +
 	f.BoolVar(&req.Icount, "icount", false, "measure the boot in guest instructions")
 	f.IntVar(&req.Repeat, "repeat", 1, "with --icount: boot `N` times")
 	f.StringVar(&req.Build, "build", "latest", "the build's `ID` or a tag")
-	f.StringVar(&req.Artifact, "artifact", "qemu", "qemu, metal, metal4k or all that the build has")
+	f.StringVar(&req.Artifact, "artifact", "qemu", "`WHAT` is checked: "+alternatives(artifacts)+" that the build has")
 	f.StringVar(&req.Firmware, "firmware", "", "bios, uefi or uefi-secure (default: bios and uefi where the image boots on both)")
+	f.StringVar(&req.Way, "way", "", "of live-iso cd or stick, of live-pxe url or initrd (default: each)")
 	f.StringVar(&req.Upgrade, "upgrade", "", "check the upgrade from build `A..B`")
 	req.testsFlags(f)
+	completeWith(cmd, "artifact", artifacts)
+	completeWith(cmd, "firmware", firmwares)
+	completeWith(cmd, "way", ways)
 	_ = cmd.RegisterFlagCompletionFunc("build", a.completeBuilds)
 	return cmd
 }
 
 // conflict says which options do not go together.
 func (r checkRequest) conflict() error {
+	if r.Artifact != checkAll && !findCheckKind(r.Artifact).isDisk() && (r.Upgrade != "" || r.Direct || r.Icount || r.wanted()) {
+		return fmt.Errorf("--artifact %s: what is asked for is about a disk image", r.Artifact)
+	}
 	switch {
+	case r.Way != "" && !slices.Contains(findCheckKind(r.Artifact).ways, wayNames()[r.Way]):
+		return fmt.Errorf("--way %s: --artifact %s is not booted in that way", r.Way, r.Artifact)
 	case r.Upgrade != "" && r.Direct:
 		return errors.New("--direct-kernel and --upgrade: an upgrade is booted by the boot loader")
 	case r.Upgrade != "" && r.Icount:
@@ -168,23 +189,15 @@ func (c *checker) boots(ctx context.Context, req checkRequest) error {
 	if err != nil {
 		return err
 	}
-	kinds := []string{req.Artifact}
-	if req.Artifact == "all" {
-		kinds = slices.DeleteFunc([]string{"qemu", "metal", "metal4k"}, func(k string) bool { return facts.Meta.Images[k].Path == "" })
-	}
 	var failed []string
-	for _, kind := range kinds {
-		file, err := c.image(ctx, facts.Meta, kind)
-		if err != nil {
-			return err
-		}
-		for _, fw := range req.firmwares(kind, c.env.Arch) {
-			ok, err := c.boot(ctx, facts, target{kind, file, fw, req.Direct})
+	for _, kind := range req.kinds(facts.Meta) {
+		for _, on := range req.targets(kind, c.env.Arch) {
+			ok, err := c.boot(ctx, facts, on)
 			if err != nil {
 				return err
 			}
 			if !ok {
-				failed = append(failed, kind+" on "+string(fw))
+				failed = append(failed, kind.Name+" on "+on.name())
 			}
 		}
 	}
@@ -194,10 +207,23 @@ func (c *checker) boots(ctx context.Context, req checkRequest) error {
 	return nil
 }
 
+// kinds are what is to be checked of a build: one, or all for which it has what is needed.
+func (r checkRequest) kinds(meta workspace.Meta) []checkKind {
+	return slices.DeleteFunc(checkKinds(), func(k checkKind) bool {
+		if r.Artifact != checkAll {
+			return k.Name != r.Artifact
+		}
+		if r.Direct && !k.isDisk() {
+			return true
+		}
+		return !k.Of(func(artifact string) bool { return meta.Images[artifact].Path != "" })
+	})
+}
+
 // image gives the file of a build's image, unpacked into the cache if it is compressed.
 func (c *checker) image(ctx context.Context, meta workspace.Meta, kind string) (string, error) {
 	if _, ok := meta.Images[kind]; !ok {
-		return "", hinted{fmt.Errorf("build %s has no %s image", meta.BuildID, kind), "nosa buildextend-" + kind + " --build " + meta.BuildID}
+		return "", hinted{fmt.Errorf("build %s has no %s image", meta.BuildID, kind), makeCommand(kind) + " --build " + meta.BuildID}
 	}
 	return c.w.unpackedImage(ctx, c.env, unpackRequest{meta.BuildID, kind})
 }

@@ -56,8 +56,9 @@ and xz are read by every tool that knows builds, zstd only by newer ones.` +
 	f.BoolVar(&req.Fast, "fast", false, "the lowest level; gzip without --compressor")
 	f.StringVar(&mode, "mode", "compress", "compress or uncompress")
 	_ = f.MarkHidden("mode") // the original tool's
+	completeWith(cmd, "artifact", artifactNames())
 	_ = cmd.RegisterFlagCompletionFunc("build", a.completeBuilds)
-	_ = cmd.RegisterFlagCompletionFunc("compressor", cobra.FixedCompletions([]string{"gzip", "xz", "zstd"}, cobra.ShellCompDirectiveNoFileComp))
+	completeWith(cmd, "compressor", []string{"gzip", "xz", "zstd"})
 	return cmd
 }
 
@@ -79,6 +80,7 @@ meta.json records, compressed or decompressed, stays as it is.` +
 	}
 	cmd.Flags().StringVar(&req.Build, "build", "latest", "the build's `ID` or a tag")
 	cmd.Flags().StringSliceVar(&req.Artifacts, "artifact", nil, "only `ARTIFACT` (qemu, metal …); may be given several times")
+	completeWith(cmd, "artifact", artifactNames())
 	_ = cmd.RegisterFlagCompletionFunc("build", a.completeBuilds)
 	return cmd
 }

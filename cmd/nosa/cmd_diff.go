@@ -38,6 +38,12 @@ build's archive.
 Of a changed file it says what: content, mode, owner, xattrs, target of a link,
 type. Many files are folded into directories; --all lists each.
 
+With --size-details also how much of the commits each package and each directory
+has, down to three names deep, where that differs.
+
+With --config the files of src/config as the builds keep them, changes that no
+commit had too.
+
 With --boot by what their boots differ, in guest instructions, as nosa check
 --icount has measured them of both: total, kernel, initrd, userspace, then the
 units that got dearer, cheaper, new or gone, the greatest difference first. What
@@ -47,7 +53,9 @@ one build differ among themselves, is noise and only counted.
 With --output json it is one object: from and to (build, arch, version,
 timestamp, commit, linux, config), packages [{name, change, from, to}], files
 [{path, change, what, from, to}], kargs [{platform, added, removed}], image [{key,
-from, to}], sizes [{name, from, to}] in bytes, boot {machine, boots (each of from
+from, to}], sizes [{name, from, to}] in bytes, size_details {packages, dirs} (each
+[{name, from, to}], all of them; the package "" is files of none), config_files
+[{path, change, diff}], boot {machine, boots (each of from
 and to), phases [{name, change, from, to}], units [likewise], hidden}, notes. Parts that were not asked
 for are not in it; a part without differences is [].` +
 			exitHelp(exitOK, exitFailed, exitUsage, exitNoWorkspace, exitLocked, exitMissing, exitNoSpace, exitCancelled),
@@ -67,6 +75,8 @@ for are not in it; a part without differences is [].` +
 	f.BoolVar(&req.Kargs, "kargs", false, "only kernel arguments")
 	f.BoolVar(&req.Image, "image-config", false, "only image.json")
 	f.BoolVar(&req.Sizes, "sizes", false, "only sizes")
+	f.BoolVar(&req.SizeDetails, "size-details", false, "sizes by package and by directory (only when asked for)")
+	f.BoolVar(&req.Config, "config", false, "the files of the config (only when asked for)")
 	f.BoolVar(&req.Boot, "boot", false, "what booting them costs (only when asked for)")
 	f.StringVar(&artifact, "artifact", "qemu", "with --boot: qemu, metal or metal4k")
 	f.BoolVar(&all, "all", false, "list every file")

@@ -18,10 +18,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nestos/nosa/builder"
+	"github.com/nestos/nosa/builder/backend"
 	"github.com/nestos/nosa/builder/tool"
 	"github.com/nestos/nosa/vm"
 	"github.com/nestos/nosa/workspace"
 	"github.com/nestos/nosa/workspace/event"
+	"github.com/nestos/nosa/workspace/person"
 )
 
 func newDoctorCommand(a *app) *cobra.Command {
@@ -32,14 +34,15 @@ func newDoctorCommand(a *app) *cobra.Command {
 		Args:    words(0, 0),
 		Long: `Try what builds, checks and the workbench need of this machine and of this
 directory, a workspace or not: programs and their versions, kernel features
-(each is used for real, behind the fence of a job), KVM, space, ids. Nothing is
-changed. Each line is ok, warn (builds run without it: slower, or one command
-does not work) or missing, and says what mends it. With -q only what is not ok
-is printed.
+(each is used for real, behind the fence of a job), KVM, space, ids, container
+engines and the image. Nothing is changed. Each line is ok, warn (builds run
+without it: slower, or one command does not work) or missing (no build can run
+without it, on the machine itself or with that engine), and says what mends it.
+A build needs one of the three to be without a missing line: this machine,
+podman or docker. With -q only what is not ok is printed.
 
 --output json prints an object a line: {"backend","check","state","finding",
-"fix"}. backend is local, podman or docker: this version builds on the machine
-itself only, and no build needs an engine. state is ok, warn or missing; fix is
+"fix"}. backend is local, podman or docker; state is ok, warn or missing; fix is
 a command, or "".` + exitHelp(exitOK, exitFailed, exitUsage, exitMissing, exitCancelled),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runDoctor(cmd.Context()) },
 	}
@@ -57,12 +60,22 @@ func (a *app) runDoctor(ctx context.Context) error {
 	if err := a.printChecks(list); err != nil {
 		return err
 	}
-	for _, c := range list {
-		if c.Backend == tool.Local && c.State == tool.Absent {
-			return stageFailed{event.Event{Code: exitMissing, Text: "no build can run here"}} // was said
-		}
+	if len(ready(list)) == 0 {
+		return stageFailed{event.Event{Code: exitMissing, Text: "no build can run here"}} // was said
 	}
 	return nil
+}
+
+// ready names the backends with which a build can run, by what the checks say.
+func ready(list []tool.Check) []string {
+	var names []string
+	for _, name := range []string{tool.Local, string(backend.Podman), string(backend.Docker)} {
+		of := func(c tool.Check) bool { return c.Backend == name }
+		if slices.ContainsFunc(list, of) && !slices.ContainsFunc(list, func(c tool.Check) bool { return of(c) && c.State == tool.Absent }) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // examine does all checks, side by side, in the order in which they are shown.
@@ -71,11 +84,15 @@ func (a *app) examine(ctx context.Context, place builder.Place) ([]tool.Check, e
 		func() ([]tool.Check, error) { return builder.CheckPrograms(ctx) },
 		func() ([]tool.Check, error) { return a.checkKernel(ctx, place.Scratch) },
 		func() ([]tool.Check, error) { return []tool.Check{a.checkKVM(ctx, place.Workspace)}, nil },
-		func() ([]tool.Check, error) { return builder.CheckPlace(place), nil },
+		func() ([]tool.Check, error) {
+			return append(builder.CheckPlace(place), checkShared(place.Workspace)...), nil
+		},
 		func() ([]tool.Check, error) {
 			return append(tool.Host(), tool.Clock(a.now(), place.NewestRecord(), ownTime())), nil
 		},
-		func() ([]tool.Check, error) { return tool.Engines(ctx), nil },
+		func() ([]tool.Check, error) {
+			return backend.Checks(ctx, envOr("NOSA_IMAGE", backend.DefaultImage)), nil
+		},
 	}
 	found, errs := make([][]tool.Check, len(groups)), make([]error, len(groups))
 	var all sync.WaitGroup
@@ -143,7 +160,7 @@ func mendKVM(reason string) string {
 	case strings.Contains(reason, "this host has no"):
 		return "modprobe kvm_intel or kvm_amd (in a container: --device /dev/kvm)"
 	case strings.Contains(reason, "cannot be opened"):
-		return "usermod --append --groups kvm " + userName() + ", then log in again"
+		return "usermod --append --groups kvm " + person.Login() + ", then log in again"
 	case strings.Contains(reason, "switched off"):
 		return "unset NOSA_NO_KVM COSA_NO_KVM"
 	}
@@ -257,9 +274,16 @@ func (p checkPrinter) verdict(list []tool.Check) {
 			warned = append(warned, c.Name)
 		}
 	}
+	can := ready(list)
+	engines := strings.Join(slices.DeleteFunc(slices.Clone(can), func(name string) bool { return name == tool.Local }), " and ")
 	text := "A build can run here."
-	if len(absent) > 0 {
+	switch {
+	case len(can) == 0:
 		text = "No build can run here: " + strings.Join(absent, ", ") + "."
+	case len(absent) > 0:
+		text = "A build can run here in a container of " + engines + ", not on the machine itself: " + strings.Join(absent, ", ") + "."
+	case engines != "":
+		text = "A build can run here, on the machine itself and in a container of " + engines + "."
 	}
 	if len(warned) > 0 {
 		text += " With less than could be: " + strings.Join(warned, ", ") + "."

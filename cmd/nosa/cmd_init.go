@@ -12,30 +12,43 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nestos/nosa/assets"
+	"github.com/nestos/nosa/builder/backend"
 	"github.com/nestos/nosa/builder/pool"
 	"github.com/nestos/nosa/builder/tool"
 	"github.com/nestos/nosa/workspace"
 )
+
+// poolRepo is the .repo file of a workspace that lives on a sample pool.
+const poolRepo = "nosa-sample.repo"
 
 // initRequest is what nosa init asks of its job.
 type initRequest struct {
 	Dir     string                `json:"dir"` // absolute
 	Sample  bool                  `json:"sample"`
 	Options workspace.InitOptions `json:"options"`
+
+	shared string // the group's name, as given; "" is not shared
 }
 
 func newInitCommand(a *app) *cobra.Command {
 	var req initRequest
 	o := &req.Options
 	cmd := &cobra.Command{
-		Use:     "init (--sample | GITURL | /PATH) [SUBDIR]",
+		Use:     "init (--sample | GITURL | /PATH | --shared) [SUBDIR]",
 		Short:   "Make this directory a workspace",
 		GroupID: groupWork,
 		Args:    words(0, 2),
 		Long: `Make the current directory (or that of -C) a workspace of a config repository: a
 git URL is cloned, an absolute path is linked. SUBDIR is where in it the config
 lies: released NestOS configs lie in NestOS-For-Container. --sample takes the
-config that comes with nosa, whose packages nosa pool create makes.` +
+config that comes with nosa, whose packages nosa pool create makes.
+
+--shared makes it a workspace of several people, as git init --shared does: those
+of the GROUP, or of the directory's group, may all edit, start jobs and machines,
+and end those of each other, whatever their umask. Without a source it shares the
+workspace that is there, and mends one that is half shared (nosa doctor tells).
+Nothing is shared with others than the group. Builds need root all the same, and
+what is built as root here is what any of the group has put into it.` +
 			exitHelp(exitOK, exitFailed, exitUsage, exitMissing, exitCancelled),
 		RunE: func(cmd *cobra.Command, list []string) error { return a.runInit(cmd, req, list) },
 	}
@@ -46,6 +59,8 @@ config that comes with nosa, whose packages nosa pool create makes.` +
 	f.StringVarP(&o.Commit, "commit", "c", "", "the git `COMMIT`, in full")
 	f.StringVarP(&o.Variant, "variant", "V", "", "use manifest-`VARIANT`.yaml and image-VARIANT.yaml")
 	f.BoolVar(&o.Transient, "transient", false, "nothing here needs to survive a power cut: do not flush to disk")
+	f.StringVar(&req.shared, "shared", "", "share it with the `GROUP`, or with the directory's own group")
+	f.Lookup("shared").NoOptDefVal = ownGroup
 	f.StringVar(&o.YumRepos, "yumrepos", "", "git URL or absolute path of more .repo files, the `REPO` becomes src/yumrepos")
 	f.StringVar(&o.YumReposBranch, "yumrepos-branch", "", "the `BRANCH` of --yumrepos")
 	return cmd
@@ -55,6 +70,13 @@ func (a *app) runInit(cmd *cobra.Command, req initRequest, list []string) error 
 	var err error
 	if req.Dir, err = filepath.Abs(a.flags.dir); err != nil {
 		return fmt.Errorf("finding the directory: %w", err)
+	}
+	if cmd.Flags().Changed("shared") && !req.Sample && len(list) == 0 {
+		gid, err := sharedGroup(req.shared, req.Dir)
+		if err != nil {
+			return err
+		}
+		return a.shareWorkspace(cmd.Context(), req.Dir, gid)
 	}
 	switch {
 	case req.Sample && len(list) > 0:
@@ -74,7 +96,7 @@ func (a *app) runInit(cmd *cobra.Command, req initRequest, list []string) error 
 	if sock := os.Getenv("SSH_AUTH_SOCK"); sock != "" {
 		req.Options.GitEnv = []string{"SSH_AUTH_SOCK=" + sock}
 	}
-	err = a.runStage(cmd.Context(), stageRun{jobs: filepath.Join(req.Dir, "tmp", "jobs"), name: "init", request: req})
+	err = a.initWorkspace(cmd, req)
 	if err == nil && a.flags.output == "text" && !a.flags.quiet {
 		next := "nosa fetch"
 		if req.Sample {
@@ -83,6 +105,39 @@ func (a *app) runInit(cmd *cobra.Command, req initRequest, list []string) error 
 		fmt.Fprintln(a.stderr, "  next: "+next)
 	}
 	return err
+}
+
+// initWorkspace runs the job, in a directory that is shared before if it is to be, so that the job is too.
+func (a *app) initWorkspace(cmd *cobra.Command, req initRequest) error {
+	run := stageRun{jobs: filepath.Join(req.Dir, "tmp", "jobs"), name: "init", request: req, binds: initBinds(req.Options)}
+	if err := os.MkdirAll(req.Dir, 0o755); err != nil { // as mkdir does, also in a shared directory
+		return fmt.Errorf("making the directory: %w", err)
+	}
+	if !cmd.Flags().Changed("shared") {
+		return a.runStage(cmd.Context(), run)
+	}
+	gid, err := sharedGroup(req.shared, req.Dir)
+	if err != nil {
+		return err
+	}
+	if err := giveRoot(req.Dir, gid); err != nil {
+		return err
+	}
+	if err := a.runStage(cmd.Context(), run); err != nil {
+		return err
+	}
+	return a.shareWorkspace(cmd.Context(), req.Dir, gid)
+}
+
+// initBinds are the directories that a workspace is made from.
+func initBinds(o workspace.InitOptions) []backend.Mount {
+	var binds []backend.Mount
+	for _, path := range []string{o.Source, o.YumRepos} {
+		if filepath.IsAbs(path) && isThere(path) {
+			binds = append(binds, readOnly(path))
+		}
+	}
+	return binds
 }
 
 // stageInit is the job of nosa init.
@@ -106,7 +161,7 @@ func stageInit(ctx context.Context, w *worker) error {
 		return err
 	}
 	if req.Sample {
-		if err := ws.WriteRepo("nosa-sample.repo", []byte(pool.RepoFile(filepath.Join(ws.Pool(), "repo")))); err != nil {
+		if err := ws.WriteRepo(poolRepo, []byte(pool.RepoFile(filepath.Join(ws.Pool(), "repo")))); err != nil {
 			return err
 		}
 	}

@@ -115,11 +115,11 @@ func (a *app) runPrune(ctx context.Context, o pruneOptions, history bool) error 
 	return nil
 }
 
-// remakeable are the types of disk images that a stage of nosa makes.
+// remakeable are the types of images that a stage of nosa makes.
 func remakeable() []string {
 	var types []string
 	for _, t := range workspace.ArtifactTypes() {
-		if _, ok := stages()["buildextend-"+t.Key]; ok && t.SectorSize > 0 {
+		if _, ok := stages()[imagePrefix+t.Stage]; ok {
 			types = append(types, t.Key)
 		}
 	}

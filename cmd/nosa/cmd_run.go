@@ -32,6 +32,7 @@ goes away with it, unless --keep NAME keeps it.
   nosa run -x 'rpm -qa'      one command, with its exit status
   nosa run -c                the serial console from power-on
   nosa run -d                in the background; nosa console, ssh, stop go on
+  nosa run --live            the live ISO; live-pxe is its files over the network
 
 On the console Ctrl-] leaves the machine running (nosa console comes back), and
 Ctrl-A X ends it. Any number of people can be on the console of one machine.
@@ -40,6 +41,10 @@ A config given with -i or -B is merged with a throw-away one: a key made for thi
 machine, nest logged in on the consoles. A machine that was started with nothing
 that the first boot would do differently is resumed where an earlier one of the
 same build had its prompt, in about a second; --cold boots.
+
+A live system is told the same by what its ISO has room for, or over HTTP. It gets
+4096 MiB: all that it writes is in memory, and its root filesystem too where that
+comes over the network. An ISO without such room is one to look at: -c.
 
 Without KVM QEMU emulates, which is slower: the timeouts know.` +
 			exitHelp(exitOK, exitFailed, exitUsage, exitConfig, exitNoWorkspace, exitMissing, exitCancelled) +
@@ -60,6 +65,7 @@ Without KVM QEMU emulates, which is slower: the timeouts know.` +
 	}
 	o.add(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("build", a.completeBuilds)
+	completeWith(cmd, "artifact", bootable())
 	return cmd
 }
 

@@ -15,6 +15,9 @@ import (
 	"github.com/nestos/nosa/workspace/job"
 )
 
+// shellStage is what nosa shell is as a stage.
+const shellStage = "shell"
+
 func newShellCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "shell [BUILD] [-- COMMAND…]",
@@ -73,7 +76,7 @@ func (a *app) runShell(ctx context.Context, line shellLine) error {
 		return err
 	}
 	if line.build == "" {
-		return a.plainShell(line.argv)
+		return a.plainShell(ctx, line.argv)
 	}
 	req, err := a.shellRequest(line)
 	if err == nil {
@@ -82,7 +85,7 @@ func (a *app) runShell(ctx context.Context, line shellLine) error {
 	if _, missing := exec.LookPath(line.build); line.sure || missing != nil || !errors.Is(err, workspace.ErrNoBuild) && !errors.Is(err, workspace.ErrNoWorkspace) {
 		return err
 	}
-	return a.plainShell(append([]string{line.build}, line.argv...))
+	return a.plainShell(ctx, append([]string{line.build}, line.argv...))
 }
 
 func (a *app) refuseJSON() error {
@@ -133,7 +136,7 @@ func (a *app) inTree(ctx context.Context, req builder.ShellRequest) error {
 	}
 	defer c.close()
 	req.Terminal, req.NoWait = c.hasTerminal(), a.flags.noWait
-	return a.runStage(ctx, stageRun{jobs: ws.JobsDir(), name: "shell", request: req, console: c})
+	return a.runStage(ctx, stageRun{jobs: ws.JobsDir(), name: shellStage, request: req, console: c})
 }
 
 // stageShell is the job of nosa shell and of nosa jobs --shell.
@@ -159,8 +162,15 @@ type programEnded struct{ code int }
 
 func (e programEnded) Error() string { return fmt.Sprintf("the program ended with code %d", e.code) }
 
-// plainShell becomes a shell, or a command, in the workspace's directory with nosa's own surroundings.
-func (a *app) plainShell(argv []string) error {
+// plainShell becomes a shell, or a command, in the workspace's directory with the surroundings in which builds run.
+func (a *app) plainShell(ctx context.Context, argv []string) error {
+	where, err := a.where(ctx, shellStage)
+	if err != nil {
+		return err
+	}
+	if where.inContainer != nil {
+		return a.relay(ctx, *where.inContainer, relayed{talks: true}, nil)
+	}
 	env := os.Environ()
 	if len(argv) == 0 {
 		argv = []string{"bash", "--norc"}

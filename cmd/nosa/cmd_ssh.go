@@ -27,7 +27,7 @@ func newSSHCommand(a *app) *cobra.Command {
 	var o guestOptions
 	cmd := &cobra.Command{
 		Use:     "ssh [ID] [-- COMMAND…]",
-		Short:   "Open a shell in a running machine, or run a command there",
+		Short:   "Open a shell in a machine, or run a command there",
 		GroupID: groupVM,
 		Long: `Log into a machine that nosa run started, with the key that was made for it. ID is
 what nosa vms prints, the beginning or end of it, or the name of a kept disk; it
@@ -144,7 +144,7 @@ func (a *app) openGuest(ctx context.Context, id string, o guestOptions) (*inGues
 	if o.timeout > 0 {
 		pace.Boot, pace.Shell, pace.Settle = o.timeout, o.timeout, o.timeout
 	}
-	g := &inGuest{entry: e, ssh: sshOf(e.Info), line: &bootLine{app: a}, raw: o.raw}
+	g := &inGuest{entry: e, ssh: sshOf(e), line: &bootLine{app: a}, raw: o.raw}
 	if g.ssh.Key == "" {
 		g.ssh.Agent = os.Getenv("SSH_AUTH_SOCK")
 	}

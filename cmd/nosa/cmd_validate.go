@@ -20,8 +20,9 @@ import (
 
 // validateOptions is the command line of validate.
 type validateOptions struct {
-	strict bool
-	format string
+	strict  bool
+	format  string
+	unsaved string
 	reviewOptions
 }
 
@@ -79,8 +80,29 @@ a GitHub workflow.` + exitHelp(exitOK, exitUsage, exitConfig, exitNoWorkspace),
 	}
 	cmd.Flags().BoolVar(&o.strict, "strict", false, "fail on warnings too")
 	cmd.Flags().StringVar(&o.format, "format", "", "print as `FORMAT`: text, json or github")
+	cmd.Flags().StringVar(&o.unsaved, "unsaved", "", "look at the texts in `FILE` in place of those on disk: a JSON object by path, as src/config/manifest.yaml")
 	o.add(cmd)
 	return cmd
+}
+
+// unsavedTexts reads the texts that stand in for those of the files of a directory.
+func unsavedTexts(name, dir string) (doc.Texts, error) {
+	if name == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--unsaved: %w", err)}
+	}
+	var given map[string]string
+	if err := json.Unmarshal(data, &given); err != nil {
+		return nil, usageError{fmt.Errorf("--unsaved %s: %w", name, err)}
+	}
+	texts := doc.Texts{}
+	for path, text := range given {
+		texts.Put(filepath.Join(dir, path), []byte(text))
+	}
+	return texts, nil
 }
 
 func (a *app) runValidate(cmd *cobra.Command, o validateOptions, list []string) error {
@@ -97,6 +119,9 @@ func (a *app) runValidate(cmd *cobra.Command, o validateOptions, list []string) 
 	var found []located
 	files := 0
 	for _, c := range configs {
+		if c.options.Texts, err = unsavedTexts(o.unsaved, c.files.Root); err != nil {
+			return err
+		}
 		config, ds, err := c.review(cmd.Context())
 		if err != nil {
 			return err

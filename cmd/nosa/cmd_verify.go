@@ -42,6 +42,7 @@ checks that hold or what is wrong, hint what mends it.` +
 	_ = f.MarkHidden("image") // the original's name
 	f.BoolVar(&req.NoChecksum, "no-checksum", false, "do not read whole files for their sha256")
 	f.BoolVar(&req.Deep, "deep", false, "look into compressed images and the archive too")
+	completeWith(cmd, "artifact", artifactNames())
 	_ = cmd.RegisterFlagCompletionFunc("build", a.completeBuilds)
 	return cmd
 }

@@ -18,20 +18,22 @@ import (
 )
 
 func newVMsCommand(a *app) *cobra.Command {
-	var all bool
+	var f vmsFlags
 	cmd := &cobra.Command{
 		Use:     "vms",
 		Short:   "List the machines that run",
 		GroupID: groupVM,
-		Args:    words(0, 0),
 		Long: `List the machines that nosa run started, newest first: what each runs, how far it
 has booted, who started it and how to get in. --all lists those that ended too,
 with the reason; their console is kept for a while (tmp/vms/ID/console.log).
+--remove ID … removes what those have left that ended, --remove --all of all; a
+disk that --keep kept stays, and so does a machine that runs.
 
-With --output json: one JSON object a line, the machine's vm.json.` + exitHelp(exitOK, exitFailed, exitNoWorkspace),
-		RunE: func(*cobra.Command, []string) error { return a.listVMs(all) },
+With --output json: one JSON object a line, the machine's vm.json.` + exitHelp(exitOK, exitFailed, exitUsage, exitNoWorkspace),
+		RunE: func(cmd *cobra.Command, words []string) error { return a.vms(cmd, words, f) },
 	}
-	cmd.Flags().BoolVar(&all, "all", false, "those that ended too")
+	cmd.Flags().BoolVar(&f.all, "all", false, "those that ended too")
+	cmd.Flags().BoolVar(&f.remove, "remove", false, "remove what machines have left that ended")
 	return cmd
 }
 
@@ -139,7 +141,7 @@ func newVMCommands(a *app) []*cobra.Command {
 ID is what nosa vms prints, the beginning or end of it, or the name of a kept
 disk; it can be left out when only one machine runs.`,
 		do: func(ctx context.Context, c *serial.Client) error {
-			args := vm.StopArgs{By: userName(), Grace: -1}
+			args := vm.StopArgs{By: a.userName(ctx), Grace: -1}
 			switch {
 			case force:
 				args.Grace = 0

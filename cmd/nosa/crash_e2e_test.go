@@ -34,6 +34,7 @@ type crash struct {
 	t      *testing.T
 	saved  string            // a copy of builds, cache and tmp as fetched
 	target string            // what is built: qemu, or ostree for no image
+	stage  []string          // what is made to fail, where it is no build: it makes target
 	edits  int               // of the overlay, modulo len(states)
 	want   map[int]string    // commit by state of the overlay
 	images map[string]string // sha256 of the image by commit and id, which is in it
@@ -56,16 +57,50 @@ func newCrashIn(t *testing.T, dir, target string) *crash {
 	c := &crash{nosa: tiny{Images: target != "ostree", Dir: dir}.workspace(t), t: t, target: target, want: map[int]string{}, images: map[string]string{}, took: map[string]int64{}, known: map[string]string{}}
 	c.saved = c.dir + ".saved"
 	shell(t, c.dir, "mkdir -p tmp/work && cp -a . "+c.saved)
-	c.run(0, "build", "-q", "--version", crashVersion, target)
+	c.run(0, c.words("-q")...)
 	c.assertOutcome()
-	for _, e := range journal(t, lastJob(t, c.dir)) {
+	c.learn()
+	return c
+}
+
+// newCrashLive makes a workspace with a build, whose live artifacts are made undisturbed once.
+func newCrashLive(t *testing.T, dir string) *crash {
+	t.Helper()
+	return newCrashOf(t, dir, "live-iso", "buildextend-live", "--fast")
+}
+
+// newCrashOf makes a workspace with a build, of which a stage makes target undisturbed once.
+func newCrashOf(t *testing.T, dir, target string, stage ...string) *crash {
+	t.Helper()
+	c := &crash{nosa: tiny{Images: true, Dir: dir}.workspace(t), t: t, target: target, want: map[int]string{}, images: map[string]string{}, took: map[string]int64{}, known: map[string]string{}}
+	c.run(0, "build", "-q", "--version", crashVersion, "ostree")
+	c.stage = stage
+	c.saved = c.dir + ".saved"
+	shell(t, c.dir, "cp -a . "+c.saved)
+	c.run(0, c.words("-q")...)
+	c.assertOutcome()
+	c.learn()
+	return c
+}
+
+// words are the arguments of what is made to fail, with more.
+func (c *crash) words(more ...string) []string {
+	if len(c.stage) > 0 {
+		return slices.Concat(c.stage, more)
+	}
+	return slices.Concat([]string{"build", "--version", crashVersion}, more, []string{c.target})
+}
+
+// learn takes the steps of the job that ran just now.
+func (c *crash) learn() {
+	c.t.Helper()
+	for _, e := range journal(c.t, lastJob(c.t, c.dir)) {
 		if e.Kind == event.Step && e.State == event.Done {
 			c.steps = append(c.steps, e.Step)
 			c.took[e.Step] = e.MS
 		}
 	}
-	t.Logf("steps: %v", c.steps)
-	return c
+	c.t.Logf("steps: %v", c.steps)
 }
 
 // cold puts the workspace back to where nothing has been built.
@@ -275,9 +310,9 @@ func (c *crash) checksum(name string) (string, error) {
 // workspace comes to: the same commit, everything indexed, nothing left over.
 func (c *crash) recover() {
 	c.t.Helper()
-	out, code := c.try(c.t.Context(), "build", "-q", "--version", crashVersion, "--no-wait", c.target)
+	out, code := c.try(c.t.Context(), c.words("-q", "--no-wait")...)
 	if code != 0 {
-		c.t.Errorf("the next build: exit %d\n%s", code, out)
+		c.t.Errorf("the next one: exit %d\n%s", code, out)
 		return
 	}
 	c.assertWhole()
@@ -385,14 +420,14 @@ type started struct {
 // start starts a build and waits for its job.
 func (c *crash) start() *started {
 	c.t.Helper()
-	return c.begin(&started{cmd: c.command(c.t.Context(), "build", "--version", crashVersion, c.target)})
+	return c.begin(&started{cmd: c.command(c.t.Context(), c.words()...)})
 }
 
 // startHeld starts a build that waits at the beginning of the step.
 func (c *crash) startHeld(step string, hold time.Duration) *started {
 	c.t.Helper()
 	rule := traceRule{Contains: stepRuns(step), Hold: hold}
-	return c.begin(&started{cmd: c.traced(traceRequest{Rules: []traceRule{rule}}, "build", "--version", crashVersion, c.target), traced: true})
+	return c.begin(&started{cmd: c.traced(traceRequest{Rules: []traceRule{rule}}, c.words()...), traced: true})
 }
 
 func (c *crash) begin(s *started) *started {

@@ -25,7 +25,7 @@ type injected struct {
 func (c *crash) inject(rule traceRule) injected {
 	c.t.Helper()
 	c.cold()
-	cmd := c.traced(traceRequest{Rules: []traceRule{rule}}, "build", "-q", "--version", crashVersion, c.target)
+	cmd := c.traced(traceRequest{Rules: []traceRule{rule}}, c.words("-q")...)
 	r := injected{rule: rule}
 	r.code, r.out = exitOf(cmd)
 	c.assertWhole()
@@ -57,7 +57,7 @@ func (c *crash) calls() (keys []string, counts map[string]int) {
 	c.t.Helper()
 	c.cold()
 	record := filepath.Join(c.t.TempDir(), "calls")
-	if code, out := exitOf(c.traced(traceRequest{Record: record}, "build", "-q", "--version", crashVersion, c.target)); code != 0 {
+	if code, out := exitOf(c.traced(traceRequest{Record: record}, c.words("-q")...)); code != 0 {
 		c.t.Fatalf("a traced build: exit %d\n%s", code, out)
 	}
 	return recordedKeys(c.t, record)

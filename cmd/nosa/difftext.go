@@ -56,6 +56,12 @@ func diffText(d wholeDiff, view diffView) string {
 	if d.Sizes != nil {
 		w.sizes(*d.Sizes)
 	}
+	if d.SizeDetails != nil {
+		w.details(*d.SizeDetails, view)
+	}
+	if d.ConfigFiles != nil {
+		w.configFiles(*d.ConfigFiles)
+	}
 	if d.Boot != nil {
 		w.boot(*d.Boot)
 	}
@@ -230,19 +236,51 @@ func valueText(v any) string {
 func (w *diffWriter) sizes(list []builder.SizeChange) {
 	w.head("Sizes", "")
 	for _, c := range list {
-		switch {
-		case c.From == 0:
-			w.line(signAdded, c.Name, event.Bytes(c.To).String())
-		case c.To == 0:
-			w.line(signRemoved, c.Name, event.Bytes(c.From).String())
-		case c.From == c.To:
-			w.line(" ", c.Name, event.Bytes(c.From).String()+"  (the same)")
-		default:
-			growth := event.Bytes(c.To - c.From).String()
-			if c.To > c.From {
-				growth = "+" + growth
+		w.size(c)
+	}
+}
+
+func (w *diffWriter) size(c builder.SizeChange) {
+	switch {
+	case c.From == 0:
+		w.line(signAdded, c.Name, event.Bytes(c.To).String())
+	case c.To == 0:
+		w.line(signRemoved, c.Name, event.Bytes(c.From).String())
+	case c.From == c.To:
+		w.line(" ", c.Name, event.Bytes(c.From).String()+"  (the same)")
+	default:
+		growth := event.Bytes(c.To - c.From).String()
+		if c.To > c.From {
+			growth = "+" + growth
+		}
+		w.line(signChanged, c.Name, fmt.Sprintf("%s -> %s  (%s)", event.Bytes(c.From), event.Bytes(c.To), growth))
+	}
+}
+
+// detailLines is how many packages and directories are listed without --all.
+const detailLines = 20
+
+// details shows which packages and directories have more or less of the commits.
+func (w *diffWriter) details(d builder.SizeDetails, view diffView) {
+	for _, part := range []struct {
+		title string
+		list  []builder.SizeChange
+	}{{"By package", d.Packages}, {"By directory", d.Dirs}} {
+		if part.list == nil {
+			continue
+		}
+		moved, same := builder.Moved(part.list)
+		w.head(part.title, fmt.Sprintf("%d differ, %d the same", len(moved), same))
+		for i, c := range moved {
+			if i == detailLines && !view.all {
+				fmt.Fprintf(w, "    (%d more: --all lists them)\n", len(moved)-i)
+				break
 			}
-			w.line(signChanged, c.Name, fmt.Sprintf("%s -> %s  (%s)", event.Bytes(c.From), event.Bytes(c.To), growth))
+			if c.Name == "" {
+				c.Name = "(of no package)"
+			}
+			c.Name = event.Clean(c.Name)
+			w.size(c)
 		}
 	}
 }

@@ -28,7 +28,7 @@ var bin = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals // 
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command("go", "build", "-o", dir, ".")
+	cmd := exec.Command("go", "build", "-o", dir, ".", "../nestos-installer")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -100,7 +100,8 @@ func (n nosa) command(ctx context.Context, args ...string) *exec.Cmd {
 	}
 	argv := append(append(append([]string{}, n.prefix...), path, "-C", n.dir), args...)
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Env = append(append(os.Environ(), "NOSA_POOL_CACHE="+poolCache(n.t)), n.env...)
+	// An image that happens to be on this machine is for those tests that ask for it.
+	cmd.Env = append(append(os.Environ(), "NOSA_POOL_CACHE="+poolCache(n.t), "NOSA_BACKEND=local"), n.env...)
 	return cmd
 }
 
@@ -168,6 +169,7 @@ func TestE2E(t *testing.T) {
 	n.run(0, "check", "--firmware", "bios")
 	n.run(0, "check", "--firmware", "uefi")
 	assertResult(t, n, "qemu", 2)
+	t.Run("live", func(t *testing.T) { liveBoots(t, n) })
 
 	t.Run("default capabilities", func(t *testing.T) {
 		second := confined(t, n)

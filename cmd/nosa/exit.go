@@ -12,6 +12,7 @@ import (
 	"github.com/nestos/nosa/builder"
 	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/job"
+	"github.com/nestos/nosa/workspace/loop"
 )
 
 // The exit codes. README and every --help quote this table.
@@ -78,7 +79,7 @@ func exitCode(err error) int {
 		return told.code
 	case errors.As(err, &stage):
 		return max(stage.event.Code, exitFailed)
-	case errors.Is(err, context.Canceled), errors.Is(err, job.ErrCancelled), errors.Is(err, errInterrupted):
+	case errors.Is(err, context.Canceled), errors.Is(err, loop.ErrSaved), errors.Is(err, job.ErrCancelled), errors.Is(err, errInterrupted):
 		return exitCancelled
 	case builder.IsNoSpace(err):
 		return exitNoSpace
@@ -108,7 +109,7 @@ func hintOf(err error) string {
 		return next
 	}
 	if errors.Is(err, fs.ErrPermission) {
-		return "builds need root or the container, and a workspace that belongs to the caller"
+		return "builds need root or the container; a workspace of several people is shared with their group (nosa doctor tells how far)"
 	}
 	return ""
 }

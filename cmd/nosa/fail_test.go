@@ -120,7 +120,7 @@ func TestFailEvent(t *testing.T) {
 		}},
 		{"a missing program", &tool.MissingError{Tools: []tool.Tool{{Name: "nosuch"}}}, event.Event{Text: "missing program: nosuch", Code: exitMissing}},
 		{"forbidden", fmt.Errorf("writing it: %w", fs.ErrPermission), event.Event{
-			Text: "writing it: permission denied", Hint: "builds need root or the container, and a workspace that belongs to the caller", Code: exitFailed,
+			Text: "writing it: permission denied", Hint: "builds need root or the container; a workspace of several people is shared with their group (nosa doctor tells how far)", Code: exitFailed,
 		}},
 		{"cancelled", errors.Join(context.Canceled, failedScript()), event.Event{Step: "postprocess", Text: "cancelled", Code: exitCancelled}},
 	} {

@@ -274,31 +274,6 @@ func lastLine(text string) string {
 	return lines[len(lines)-1]
 }
 
-// TestFullContainer builds in a real container with the engine's default
-// capabilities: the host's own root, read-only, so no image is needed.
-func TestFullContainer(t *testing.T) {
-	n := sample(t)
-	n.run(0, "build", "--version", "12.1")
-	want := n.meta("latest").Commit
-	second := nosa{t: t, dir: filepath.Join(scratch(t), "ws")}
-	second.run(0, "init", "--sample")
-	shell(t, n.dir, "cp -al pool "+second.dir+"/pool")
-	second.run(0, "fetch")
-	path, err := bin()
-	if err != nil {
-		t.Fatal(err)
-	}
-	second.prefix = []string{
-		"podman", "--runtime", "runc", "run", "--rm", "--network=none", "--log-driver=none",
-		"--ulimit", "nofile=20000:20000", "--ulimit", "nproc=32768:32768",
-		"-v", second.dir + ":" + second.dir, "-v", path + ":" + path + ":ro", "--rootfs", "/:O",
-	}
-	second.run(0, "build", "--version", "12.1", "ostree")
-	if got := second.meta("latest").Commit; got != want {
-		t.Errorf("in a container the commit is %s, want %s", got, want)
-	}
-}
-
 // TestFullShapes builds a config with the shapes that released configs have in
 // their overlays: a dracut module with a hook, units of the real root by preset,
 // a generator, statoverride, sysctl and tmpfiles, links. The booted system shows

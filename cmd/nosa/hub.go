@@ -19,6 +19,7 @@ import (
 	"github.com/nestos/nosa/vm"
 	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/machine"
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // hubCommand is the hidden first word of the process that owns a virtual
@@ -136,7 +137,7 @@ func (a *app) startHub(ctx context.Context, m *machine.Machine) (*hubProcess, er
 	if err != nil {
 		return nil, fmt.Errorf("finding nosa's own executable: %w", err)
 	}
-	log, err := os.OpenFile(filepath.Join(m.Dir, "hub.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	log, err := share.Open(filepath.Join(m.Dir, "hub.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND)
 	if err != nil {
 		return nil, fmt.Errorf("starting the machine: %w", err)
 	}

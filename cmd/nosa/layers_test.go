@@ -17,29 +17,42 @@ const module = "github.com/nestos/nosa"
 // layers is the table of docs/design.md §2: which package may import which of
 // ours. A pattern ending in /* is the rooms below, not the room itself.
 func layers() map[string][]string {
+	screen := []string{"tui/canvas", "tui/editor", "tui/feed", "tui/logpane", "tui/logview", "tui/screen", "tui/term", "tui/theme", "tui/widget", "workspace", "workspace/*"}
 	return map[string][]string{
 		"cmd/nosa": {
-			"builder", "builder/pool", "builder/oci", "builder/live", "builder/backend", "builder/sandbox", "builder/tool",
+			"builder", "builder/pool", "builder/oci", "builder/live", "builder/backend", "builder/container", "builder/sandbox", "builder/tool",
 			"vm", "vm/*", "workspace", "workspace/*", "assets",
 		},
-		"cmd/nosa-tui": {"tui"},
+		"cmd/nosa-tui":         {"tui"},
+		"cmd/nestos-installer": {"builder/install", "builder/live", "workspace/doc", "workspace/event"},
 
-		"tui":        {"vm/console", "workspace", "workspace/*", "tui/*"},
-		"tui/screen": {"vm/console", "workspace", "workspace/*", "tui/*"},
-		"tui/widget": {"tui/term", "tui/vt", "tui/theme"},
-		"tui/theme":  {"assets"},
-		"tui/term":   {},
-		"tui/vt":     {},
+		"tui":        {"vm/console", "vm/milestone", "workspace", "workspace/*", "tui/*", "assets"},
+		"tui/source": screen, "tui/stages": screen, "tui/builds": screen,
+		"tui/console":  append(slices.Clone(screen), "tui/serial", "vm/console", "vm/milestone"),
+		"tui/feed":     {"vm/milestone", "workspace", "workspace/*"},
+		"tui/screen":   {"tui/canvas", "tui/term", "tui/theme", "workspace", "workspace/*"},
+		"tui/editor":   {"tui/canvas", "tui/term", "tui/theme", "tui/widget"},
+		"tui/logpane":  {"tui/canvas", "tui/logview", "tui/screen", "tui/term", "tui/theme", "tui/widget"},
+		"tui/logview":  {"tui/canvas", "tui/term", "tui/theme", "tui/widget", "workspace", "workspace/job", "workspace/event"},
+		"tui/serial":   {"vm/console", "tui/vt", "tui/canvas", "tui/screen", "tui/term", "tui/theme", "workspace/event", "workspace/machine"},
+		"tui/widget":   {"tui/canvas", "tui/term", "tui/theme"},
+		"tui/theme":    {"tui/canvas"},
+		"tui/settings": {"tui/canvas", "tui/screen", "tui/term", "tui/theme", "workspace", "workspace/*"},
+		"tui/tuitest":  {"tui", "tui/*", "workspace", "workspace/*"},
+		"tui/term":     {"tui/quiet"}, "tui/canvas": {}, "tui/quiet": {}, "tui/vt": {"tui/canvas"},
 
 		"builder":           {"builder/*", "workspace", "workspace/*", "assets"},
 		"builder/compose":   {"builder/ostree", "builder/sandbox", "builder/tool", "workspace/doc", "workspace/manifest", "workspace/rpmmd", "workspace/event", "workspace/proc"},
 		"builder/rpmostree": {"workspace/doc", "workspace/manifest", "workspace/rpmmd", "workspace/event", "workspace/proc"},
 		"builder/tree":      {"builder/sandbox", "workspace/proc", "workspace/event", "assets"},
 		"builder/live":      {"builder/disk", "workspace/proc", "workspace/event", "assets"},
+		"builder/container": {"builder/backend", "workspace/proc", "workspace/event", "assets"},
 		"builder/backend":   {"builder/tool", "workspace/job", "workspace/proc"},
 		"builder/pool":      {"workspace/rpmmd", "workspace/proc", "workspace/event", "assets"},
 		"builder/ostree":    {"workspace/proc", "workspace/event", "assets"},
 		"builder/disk":      {"workspace/proc", "workspace/event", "assets"},
+		"builder/install":   {"builder/osmet", "builder/disk", "workspace/event"},
+		"builder/osmet":     {"workspace/proc", "workspace/event"},
 		"builder/oci":       {"workspace/proc", "workspace/event", "assets"},
 		"builder/sandbox":   {"workspace/proc", "workspace/event", "assets"},
 		"builder/tool":      {"workspace/proc", "workspace/event", "assets"},
@@ -47,20 +60,23 @@ func layers() map[string][]string {
 		"workspace":          {"workspace/*", "assets"},
 		"workspace/manifest": {"workspace/doc", "workspace/rpmmd"},
 		"workspace/lint":     {"workspace/doc", "workspace/manifest", "workspace/proc"},
-		"workspace/job":      {"workspace/event", "workspace/proc", "workspace/lock"},
-		"workspace/machine":  {"workspace/event", "workspace/lock"},
-		"workspace/lock":     {},
+		"workspace/job":      {"workspace/event", "workspace/proc", "workspace/lock", "workspace/share"},
+		"workspace/machine":  {"workspace/event", "workspace/lock", "workspace/share"},
+		"workspace/person":   {"workspace/lock", "workspace/proc", "workspace/share"},
+		"workspace/lock":     {"workspace/share"},
+		"workspace/loop":     {"workspace/event", "workspace/share"},
 		"workspace/doc":      {},
-		"workspace/rpmmd":    {},
+		"workspace/rpmmd":    {"workspace/share"},
 		"workspace/event":    {},
 		"workspace/proc":     {},
+		"workspace/share":    {},
 
-		"vm":           {"vm/console", "vm/milestone", "vm/ignition", "builder/disk", "builder/live", "workspace", "workspace/doc", "workspace/lock", "workspace/machine", "workspace/proc", "workspace/event", "assets"},
-		"vm/console":   {"workspace/job", "workspace/proc"},
+		"vm":           {"vm/console", "vm/milestone", "vm/ignition", "builder/disk", "builder/live", "workspace", "workspace/doc", "workspace/lock", "workspace/machine", "workspace/proc", "workspace/event", "workspace/share", "assets"},
+		"vm/console":   {"workspace/job", "workspace/person", "workspace/proc", "workspace/share"},
 		"vm/milestone": {},
 		"vm/ignition":  {},
 		"vm/guest":     {"vm", "vm/console", "vm/milestone", "workspace/proc"},
-		"vm/snapshot":  {"vm", "vm/console", "vm/guest", "vm/milestone", "workspace/proc", "workspace/lock", "workspace/event"},
+		"vm/snapshot":  {"vm", "vm/console", "vm/guest", "vm/milestone", "workspace/proc", "workspace/lock", "workspace/event", "workspace/share"},
 		"vm/kola":      {"vm/guest", "vm/ignition", "workspace/doc", "workspace/proc"},
 		"vm/check":     {"vm", "vm/*", "workspace", "workspace/*"},
 
@@ -100,6 +116,9 @@ func TestLayers(t *testing.T) {
 		}
 		if pkg == "cmd/nosa" && strings.HasSuffix(name, "_test.go") {
 			allowed = append(slices.Clone(allowed), "builder/*") // tests of failures make the errors of all rooms
+		}
+		if strings.HasPrefix(pkg, "tui") && strings.HasSuffix(name, "_test.go") {
+			allowed = append(slices.Clone(allowed), "tui/tuitest") // goldens of what is drawn
 		}
 		for _, imp := range imports(t, name) {
 			if imp == pkg || allows(allowed, imp) {

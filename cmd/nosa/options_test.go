@@ -121,7 +121,7 @@ func TestLegacyAnswers(t *testing.T) {
 		{"basearch", "basearch: use instead: uname -m\nSee 'nosa --help'"},
 		{"build --prepare-only", "build --prepare-only: use instead: nosa build --plan prints"},
 		{"build secex", "build secex: left out: it is for s390x"},
-		{"build live", "build live: not in this version yet\n"},
+		{"build live", "build live: use instead: nosa buildextend-live"},
 		{"build floppy", `unknown target "floppy"`},
 		{"clean -a", "clean -a: use instead: --all\nSee 'nosa clean --help'"},
 		{"fetch --force --bogus", "unknown flag: --bogus"},

@@ -8,12 +8,16 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/nestos/nosa/builder/backend"
 )
 
 // globalFlags are the flags of every command.
 type globalFlags struct {
 	dir     string
 	backend string
+	image   string
+	pass    []string
 	output  string
 	color   string
 	quiet   bool
@@ -56,21 +60,27 @@ nosa check, nosa run.`,
 	)
 	a.flags.add(root)
 	root.AddCommand(
-		newInitCommand(a), newConfigCommand(a), newPoolCommand(a), newCleanCommand(a),
-		newFetchCommand(a), newBuildCommand(a), newValidateCommand(a), newManifestCommand(a),
-		newBuildextendCommand(a, "qemu"), newBuildextendCommand(a, "metal"), newBuildextendCommand(a, "metal4k"),
-		newCheckCommand(a), newListCommand(a), newWhyCommand(a), newJobsCommand(a), newDoctorCommand(a), newManCommand(root),
+		newInitCommand(a), newConfigCommand(a), newPoolCommand(a), newImageCommand(a), newCleanCommand(a),
+		newFetchCommand(a), newBuildCommand(a), newWatchCommand(a), newValidateCommand(a), newManifestCommand(a),
+		newBuildextendLiveCommand(a), newCheckCommand(a), newListCommand(a), newStagesCommand(a), newWhyCommand(a), newJobsCommand(a), newDoctorCommand(a), newBackendCommand(a), newManCommand(root),
 	)
+	root.AddCommand(newImageCommands(a)...)
 	root.AddCommand(newMetaCommand(a), newCompressCommand(a), newDecompressCommand(a), newVerifyCommand(a), newDiffCommand(a))
 	root.AddCommand(newPruneCommand(a), newTagCommand(a), newDeleteCommand(a), newUndeleteCommand(a))
-	root.AddCommand(newShellCommand(a), newBlameCommand(a))
+	root.AddCommand(newShellCommand(a), newExecCommand(a), newBlameCommand(a))
 	root.AddCommand(newRunCommand(a), newConsoleCommand(a), newVMsCommand(a))
 	root.AddCommand(newVMCommands(a)...)
 	root.AddCommand(newSSHCommand(a), newCopyCommand(a), newInspectCommand(a))
 	root.SetHelpCommandGroupID(groupLook)
 	root.SetCompletionCommandGroupID(groupLook)
 	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" {
+			cmd.Short = "Write the script by which a shell completes nosa's words"
+		}
+	}
 	takeLegacyFlags(root)
+	a.takeRelays(root)
 	for _, cmd := range append(root.Commands(), root) {
 		if cmd.HasSubCommands() && cmd.RunE == nil {
 			needSubcommand(cmd)
@@ -82,7 +92,9 @@ nosa check, nosa run.`,
 func (f *globalFlags) add(root *cobra.Command) {
 	p := root.PersistentFlags()
 	p.StringVarP(&f.dir, "directory", "C", ".", "the workspace is `DIR`")
-	p.StringVar(&f.backend, "backend", envOr("NOSA_BACKEND", "auto"), "run builds `WHERE`: auto or local")
+	p.StringVar(&f.backend, "backend", envOr("NOSA_BACKEND", "auto"), "run `WHERE`: auto, local, podman, docker")
+	p.StringVar(&f.image, "image", envOr("NOSA_IMAGE", backend.DefaultImage), "the image is `NAME`")
+	p.StringSliceVar(&f.pass, "pass", passEnv(), "let it have `WHAT`: proxy, ca, ssh-agent, gpg, netrc")
 	p.StringVar(&f.output, "output", envOr("NOSA_OUTPUT", "text"), "print as `FORMAT`: text, or json lines")
 	p.StringVar(&f.color, "color", envOr("NOSA_COLOR", "auto"), "use colours `WHEN`: auto, always or never")
 	p.BoolVarP(&f.quiet, "quiet", "q", false, "print only the result and errors")
@@ -97,7 +109,7 @@ func (f *globalFlags) check() error {
 		flag, value string
 		allowed     []string
 	}{
-		{"backend", f.backend, []string{"auto", "local"}},
+		{"backend", f.backend, []string{"auto", "local", "podman", "docker"}},
 		{"output", f.output, []string{"text", "json"}},
 		{"color", f.color, []string{"auto", "always", "never"}},
 	} {
@@ -105,7 +117,12 @@ func (f *globalFlags) check() error {
 			return usageError{fmt.Errorf("--%s %q: want %s", c.flag, c.value, alternatives(c.allowed))}
 		}
 	}
-	return nil
+	return passed(f.pass).check()
+}
+
+// passEnv is what NOSA_PASS asks for.
+func passEnv() []string {
+	return strings.FieldsFunc(os.Getenv("NOSA_PASS"), func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 func envOr(key, otherwise string) string {
@@ -138,6 +155,9 @@ func words(need, most int) cobra.PositionalArgs {
 			_, missing, _ := strings.Cut(cmd.Use, " ")
 			return seeHelp(cmd, fmt.Errorf("want %s", missing))
 		case len(list) > most:
+			if text, ok := legacyAnswer(cmd.Name(), list[most]); ok {
+				return seeHelp(cmd, errors.New(text))
+			}
 			return seeHelp(cmd, fmt.Errorf("unexpected word %q", list[most]))
 		}
 		return nil

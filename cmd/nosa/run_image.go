@@ -25,16 +25,24 @@ func (a *app) imageOf(ctx context.Context, ws *workspace.Workspace, n imageName)
 	}
 	artifact, ok := meta.Images[n.kind]
 	if !ok {
-		return "", hinted{fmt.Errorf("build %s has no %s image", n.build, n.kind), "nosa buildextend-" + n.kind + " --build " + n.build}
+		return "", hinted{fmt.Errorf("build %s has no %s image", n.build, n.kind), makeCommand(n.kind) + " --build " + n.build}
 	}
 	if artifact.UncompressedSHA256 != "" {
 		return a.unpacked(ctx, ws, n, artifact)
 	}
 	path := filepath.Join(dir, artifact.Path)
 	if _, err := os.Stat(path); err != nil {
-		return "", hinted{fmt.Errorf("the %s image of build %s is not there: %s", n.kind, n.build, artifact.Path), "nosa buildextend-" + n.kind + " --build " + n.build}
+		return "", hinted{fmt.Errorf("the %s image of build %s is not there: %s", n.kind, n.build, artifact.Path), makeCommand(n.kind) + " --build " + n.build}
 	}
 	return path, nil
+}
+
+// makeCommand is what makes an artifact.
+func makeCommand(kind string) string {
+	if t, err := workspace.FindArtifactType(kind); err == nil && t.Stage != "" {
+		kind = t.Stage
+	}
+	return "nosa " + imagePrefix + kind
 }
 
 // unpackRequest is what the job unpack is asked.

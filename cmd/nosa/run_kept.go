@@ -8,11 +8,10 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/google/renameio/v2"
-
 	"github.com/nestos/nosa/workspace"
 	"github.com/nestos/nosa/workspace/lock"
 	"github.com/nestos/nosa/workspace/machine"
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // keptDisk is what --keep NAME keeps.
@@ -28,11 +27,14 @@ type keptDisk struct {
 // machines never share one.
 func (p *runPlan) openKept() (*keptDisk, error) {
 	k := &keptDisk{dir: filepath.Join(p.ws.KeptDir(), p.o.keep)}
-	if err := os.MkdirAll(k.dir, 0o700); err != nil {
-		return nil, fmt.Errorf("keeping %s: %w", p.o.keep, err)
+	err := p.makeKept(k.dir)
+	if err == nil {
+		k.lock, err = lock.Open(filepath.Join(k.dir, "lock"))
 	}
-	var err error
-	if k.lock, err = lock.Open(filepath.Join(k.dir, "lock")); err != nil {
+	if errors.Is(err, fs.ErrPermission) {
+		err = hinted{err, "what a machine keeps is of who started it first: another name for --keep"}
+	}
+	if err != nil {
 		return nil, fmt.Errorf("keeping %s: %w", p.o.keep, err)
 	}
 	err = k.lock.Try(lock.Exclusive, 0)
@@ -49,6 +51,15 @@ func (p *runPlan) openKept() (*keptDisk, error) {
 		return nil, errors.Join(err, k.lock.Close())
 	}
 	return k, nil
+}
+
+// makeKept makes the directory: its user's only or, in a shared workspace, one that others can look into, so that
+// nobody deletes the build that it is a change of.
+func (p *runPlan) makeKept(dir string) error {
+	if !share.Shared(p.ws.Dir) {
+		return os.MkdirAll(dir, 0o700)
+	}
+	return share.MkdirPlain(dir)
 }
 
 // notRunning refuses a kept disk that a machine uses.
@@ -98,7 +109,7 @@ func (k *keptDisk) begin() error {
 func (k *keptDisk) write() error {
 	data, err := json.MarshalIndent(k.KeptDisk, "", "  ")
 	if err == nil {
-		err = renameio.WriteFile(filepath.Join(k.dir, workspace.KeptFile), append(data, '\n'), 0o644)
+		err = share.Replace(filepath.Join(k.dir, workspace.KeptFile), append(data, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("keeping the disk in %s: %w", k.dir, err)

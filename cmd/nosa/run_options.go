@@ -18,6 +18,9 @@ import (
 // runOptions are the flags of nosa run: those of the original, and ours.
 type runOptions struct {
 	build, artifact, image string
+	live, asDisk           bool
+	iso                    string
+	netboot, netbootDir    string
 	console, detach        bool
 	keep                   string
 	cold, raw              bool
@@ -47,14 +50,22 @@ type runOptions struct {
 	extra                     []string // behind --
 }
 
+// usualArtifact is what is booted where nothing is said.
+const usualArtifact = "qemu"
+
 // runGuestUser is who logs in where nothing says otherwise: the sample's and NestOS' user.
 const runGuestUser = "nest"
 
 func (o *runOptions) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.build, "build", "latest", "the build's `ID` or a tag")
-	f.StringVar(&o.artifact, "artifact", "qemu", "which image of the build: qemu, metal or metal4k")
+	f.StringVar(&o.artifact, "artifact", usualArtifact, "`WHICH` of the build: "+alternatives(bootable()))
+	f.BoolVar(&o.live, "live", false, "boot the build's live ISO: --artifact "+liveISO)
 	f.StringVar(&o.image, "qemu-image", "", "boot `FILE` instead of a build's image")
+	f.StringVar(&o.iso, "qemu-iso", "", "boot the ISO `FILE`")
+	f.BoolVar(&o.asDisk, "qemu-iso-as-disk", false, "the ISO is a disk like a USB stick, and there is an empty one of "+targetSize.String())
+	f.StringVar(&o.netboot, "netboot", "", "boot over the network: a boot program, or a directory with the PXE `FILE`s")
+	f.StringVar(&o.netbootDir, "netboot-dir", "", "the boot program's other files are in `DIR` (default: beside it)")
 	f.BoolVarP(&o.console, "devshell-console", "c", false, "be on the serial console from power-on (Ctrl-] leaves, Ctrl-A X ends)")
 	f.BoolVarP(&o.detach, "detach", "d", false, "start it in the background and print its ID")
 	f.StringVarP(&o.exec, "ssh-command", "x", "", "run `COMMAND` over SSH, end with its exit status")
@@ -63,7 +74,7 @@ func (o *runOptions) add(cmd *cobra.Command) {
 	f.BoolVar(&o.raw, "raw", false, "let the guest's terminal sequences through unfiltered")
 	f.DurationVar(&o.timeout, "timeout", 0, "give up when there is no shell after `TIME` (default: by the accelerator)")
 
-	f.IntVarP(&o.memory, "memory", "m", 0, "`MiB` of memory (default 2048)")
+	f.IntVarP(&o.memory, "memory", "m", 0, "`MiB` of memory (default 2048, of a live system 4096)")
 	f.IntVar(&o.memory, "qemu-memory", 0, "the same")
 	f.IntVar(&o.cpus, "cpus", 0, "`N` processors (default 2)")
 	f.BoolVar(&o.autoCPUs, "auto-cpus", false, "as many processors as this host has, at most 16")
@@ -96,12 +107,15 @@ func (o *runOptions) add(cmd *cobra.Command) {
 	_ = f.MarkHidden("qemu-memory")
 	cmd.MarkFlagsMutuallyExclusive("devshell-console", "detach", "ssh-command")
 	cmd.MarkFlagsMutuallyExclusive("ignition", "butane")
-	cmd.MarkFlagsMutuallyExclusive("build", "qemu-image")
+	cmd.MarkFlagsMutuallyExclusive("build", "qemu-image", "qemu-iso", "netboot")
 	cmd.MarkFlagsMutuallyExclusive("cpus", "auto-cpus")
 }
 
 // check refuses what does not go together.
 func (o *runOptions) check() error {
+	if err := o.checkLive(); err != nil {
+		return err
+	}
 	switch {
 	case o.ignitionDirect && o.ignition == "" && o.butane == "":
 		return errors.New("--ignition-direct wants -i FILE or -B FILE")
@@ -155,6 +169,9 @@ func (o *runOptions) spec() (vm.Spec, error) {
 		return s, err
 	}
 	s.Disks = []vm.Disk{first}
+	if o.isLive() {
+		s.Disks = o.targetDisks(first)
+	}
 	for _, text := range o.disks {
 		d, err := vm.ParseDisk(text)
 		if err != nil {

@@ -27,6 +27,7 @@ type runPlan struct {
 	config []byte // the user's Ignition config; nil is none
 	prober vm.Prober
 	kept   *keptDisk // nil is none
+	sealed bool      // what is booted cannot be told anything
 }
 
 // prepareRun finds out what is to be started. Nothing is made yet.
@@ -36,7 +37,7 @@ func (a *app) prepareRun(ctx context.Context, o runOptions) (*runPlan, error) {
 	switch {
 	case err == nil:
 		p.ws, p.vms = ws, ws.VMsDir()
-	case o.image == "" || o.keep != "":
+	case o.image == "" && o.iso == "" && o.netboot == "" || o.keep != "":
 		return nil, err
 	default:
 		if p.vms, err = looseDir(); err != nil {
@@ -72,6 +73,9 @@ func (p *runPlan) release() {
 
 // findImage finds the file that is booted.
 func (p *runPlan) findImage(ctx context.Context) error {
+	if p.o.isLive() {
+		return p.findLive(ctx)
+	}
 	disk := &p.req.Spec.Disks[0]
 	if p.kept != nil && p.kept.again {
 		return p.goOn(ctx, disk)

@@ -64,7 +64,7 @@ func (a *app) endMachine(ctx context.Context, id machine.ID, client *serial.Clie
 	}
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), endWithin, errors.New("its hub does not answer"))
 	defer cancel()
-	err := client.Do(ctx, serialRequest(vm.OpStop, vm.StopArgs{By: userName()}), nil)
+	err := client.Do(ctx, serialRequest(vm.OpStop, vm.StopArgs{By: a.userName(ctx)}), nil)
 	select {
 	case <-client.Done(): // gone is gone
 		return nil
@@ -89,11 +89,12 @@ func (a *app) explainBoot(s *ownVM, err error) error {
 }
 
 // sshOf is the way into a machine.
-func sshOf(i machine.Info) guest.SSH {
-	if i.SSH == nil {
+func sshOf(e machine.Entry) guest.SSH {
+	way := e.Access()
+	if way == nil {
 		return guest.SSH{}
 	}
-	return guest.SSH{Port: i.SSH.Port, User: i.SSH.User, Key: i.SSH.Key, KnownHosts: i.SSH.KnownHosts}
+	return guest.SSH{Port: way.Port, User: way.User, Key: way.Key, KnownHosts: way.KnownHosts}
 }
 
 // bootLine is the one line that tells how far a boot is.

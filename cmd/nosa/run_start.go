@@ -15,6 +15,7 @@ import (
 	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/machine"
 	"github.com/nestos/nosa/workspace/proc"
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // start makes the machine's directory and starts its hub. A machine that cannot
@@ -61,7 +62,7 @@ func (p *runPlan) startMachine(ctx context.Context) (*ownVM, error) {
 	if err != nil {
 		host = "unknown"
 	}
-	p.info.Name, p.info.User, p.info.Host, p.info.Version = p.o.keep, userName(), host, buildVersion()
+	p.info.Name, p.info.User, p.info.Host, p.info.Version = p.o.keep, p.app.userName(ctx), host, buildVersion()
 	p.info.Argv, p.info.Created = os.Args, p.app.now()
 	if p.info.Reached = ""; p.info.Resumed { // where the snapshot was made; the console will not say it
 		p.info.Reached = string(milestone.Login)
@@ -90,10 +91,19 @@ func (p *runPlan) guestUser() string { return runGuestUser }
 
 // launch makes the machine's files and starts the hub.
 func (p *runPlan) launch(ctx context.Context, m *machine.Machine) (hub *hubProcess, err error) {
-	if err := p.access(ctx, m.Dir); err != nil {
+	files, err := p.ownFiles(m.Dir)
+	if err != nil {
 		return nil, err
 	}
-	if err := p.firstBoot(m.Dir); err != nil {
+	if err := p.access(ctx, files); err != nil {
+		return nil, err
+	}
+	if p.req.SSH.Key != "" {
+		if err := m.ShareKey(p.req.SSH.Key); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.firstBoot(files); err != nil {
 		return nil, err
 	}
 	if p.o.consoleToFile != "" {
@@ -115,10 +125,26 @@ func (p *runPlan) launch(ctx context.Context, m *machine.Machine) (hub *hubProce
 	return hub, nil
 }
 
+// ownFiles is where what only this machine needs lies: in its directory or, where the group can put files in that,
+// in one of the user's alone, so that no program here opens what somebody else has put in its place.
+func (p *runPlan) ownFiles(dir string) (string, error) {
+	if p.req.Own = ""; !share.Shared(dir) {
+		return dir, nil
+	}
+	p.req.Own = filepath.Join(dir, "own")
+	if err := os.Mkdir(p.req.Own, 0o700); err != nil {
+		return "", fmt.Errorf("making the machine's own directory: %w", err)
+	}
+	return p.req.Own, nil
+}
+
 // firstBoot makes what the first boot reads: the Ignition config.
 func (p *runPlan) firstBoot(dir string) error {
 	if p.kept != nil && p.kept.again {
 		return nil
+	}
+	if p.o.isLive() {
+		return p.liveBoot(dir)
 	}
 	config, err := p.firstBootConfig()
 	if err != nil {
@@ -196,7 +222,11 @@ func (p *runPlan) access(ctx context.Context, dir string) error {
 	if _, err := os.Stat(key); err == nil {
 		return nil
 	}
-	args := []string{"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "nosa " + filepath.Base(dir), "-f", key}
+	id := filepath.Base(dir)
+	if p.req.Own == dir {
+		id = filepath.Base(filepath.Dir(dir))
+	}
+	args := []string{"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "nosa " + id, "-f", key}
 	if err := proc.Run(ctx, proc.Cmd{Args: args}); err != nil {
 		return fmt.Errorf("making a key for the machine: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,7 +19,9 @@ import (
 	"github.com/google/rpmpack"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/nestos/nosa/builder/tool"
 	"github.com/nestos/nosa/workspace/job"
+	"github.com/nestos/nosa/workspace/loop"
 )
 
 // TestMain makes this binary act as nosa: under that name in the scripts' PATH,
@@ -48,11 +51,12 @@ func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(e *testscript.Env) error {
-			for _, name := range []string{"NOSA_OUTPUT", "NOSA_COLOR", "NOSA_BACKEND", "NOSA_ENGINE", "SOURCE_DATE_EPOCH"} {
+			for _, name := range []string{"NOSA_OUTPUT", "NOSA_COLOR", "NOSA_ENGINE", "NOSA_IMAGE", "NOSA_PASS", "SOURCE_DATE_EPOCH"} {
 				e.Setenv(name, "")
 			}
 			e.Setenv("GORACE", "atexit_sleep_ms=0") // else every race-enabled process ends with a second's sleep
 			e.Setenv("NO_COLOR", "1")
+			e.Setenv("NOSA_BACKEND", "local") // whatever images are on this machine
 			e.Setenv("NOSA_USER", "tester")
 			e.Setenv("MANIFESTS", manifests)
 			e.Setenv("HOME", e.WorkDir)
@@ -65,15 +69,22 @@ func TestScript(t *testing.T) {
 			}
 			return nil
 		},
+		Condition: func(cond string) (bool, error) { // [tools:PART]: what a part of nosa calls is here
+			part, ok := strings.CutPrefix(cond, "tools:")
+			if !ok {
+				return false, fmt.Errorf("unknown condition %q", cond)
+			}
+			return len(tool.Missing(part)) == 0, nil
+		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"code": cmdCode, "mkrpm": cmdMkrpm, "mkrepo": cmdMkrepo, "mkgit": cmdMkgit,
-			"slowserver": cmdSlowServer, "tinyguest": cmdTinyGuest, "waitconsole": cmdWaitConsole, "killhub": cmdKillHub, "pty": cmdPty, "waitjob": cmdWaitJob, "waitfree": cmdWaitFree, "width": cmdWidth,
+			"slowserver": cmdSlowServer, "tinyguest": cmdTinyGuest, "waitconsole": cmdWaitConsole, "killhub": cmdKillHub, "pty": cmdPty, "waitjob": cmdWaitJob, "waitfree": cmdWaitFree, "waitrounds": cmdWaitRounds, "width": cmdWidth,
 		},
 	})
 }
 
 // missing skips a test for a reason that is a failure in CI.
-func missing(t *testing.T, reason string) {
+func missing(t testing.TB, reason string) {
 	t.Helper()
 	if os.Getenv("CI") == "true" || os.Getenv("NOSA_STRICT") == "1" {
 		t.Fatal(reason)
@@ -218,6 +229,22 @@ func cmdWaitFree(ts *testscript.TestScript, neg bool, args []string) {
 			}
 		}
 		return len(processesOf(ts.MkAbs("tmp/jobs"))) == 0
+	})
+}
+
+// cmdWaitRounds waits until nosa watch has had that many rounds with that result:
+// waitrounds failed 3.
+func cmdWaitRounds(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: waitrounds RESULT N")
+	}
+	want, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	awaitJobs(ts, "end of round "+args[1], func([]job.Status) bool {
+		list, err := loop.Read(ts.MkAbs("tmp/rounds.jsonl"))
+		ts.Check(err)
+		list = slices.DeleteFunc(list, func(r loop.Round) bool { return string(r.Result) != args[0] })
+		return len(list) >= want
 	})
 }
 

@@ -7,23 +7,29 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"runtime"
 	"syscall"
 	"time"
 
 	"github.com/nestos/nosa/builder"
+	"github.com/nestos/nosa/builder/backend"
 	"github.com/nestos/nosa/workspace"
 	"github.com/nestos/nosa/workspace/doc"
 	"github.com/nestos/nosa/workspace/event"
 	"github.com/nestos/nosa/workspace/job"
+	"github.com/nestos/nosa/workspace/loop"
+	"github.com/nestos/nosa/workspace/person"
 	"github.com/nestos/nosa/workspace/proc"
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // killAfter is how long a cancelled job may take to end by itself before it is
 // killed: its programs have proc.Grace, and some bookkeeping comes after them.
 const killAfter = proc.Grace + 5*time.Second
+
+// tokenKey is the variable by which whoever starts nosa marks the job that comes of it.
+const tokenKey = "NOSA_TOKEN"
 
 // stageFailed is a job that ended with a fail event, which was printed already.
 type stageFailed struct{ event event.Event }
@@ -37,7 +43,9 @@ type stageRun struct {
 	request any          // what the worker gets, as JSON
 	fences  []proc.Fence // none: the strongest that can be had
 	history workspace.History
-	console *console // of a program that talks to the person; nil is none
+	console *console          // of a program that talks to the person; nil is none
+	binds   []backend.Mount   // what a container needs beside the workspace
+	seen    func(event.Event) // gets each event, too; nil is nobody
 }
 
 // runStage runs one stage as a job: it starts the worker behind a fence, shows
@@ -51,29 +59,40 @@ func (a *app) runStage(ctx context.Context, s stageRun) error {
 	if err != nil {
 		host = "unknown"
 	}
+	where, err := a.where(ctx, s.name)
+	if err != nil {
+		return err
+	}
 	if _, err := job.Expire(s.jobs, a.now().Add(-job.KeepRecords)); err != nil {
 		return err
 	}
-	j, err := job.Create(s.jobs, job.Info{
-		Stage: s.name, Argv: os.Args, Request: data, Backend: "local", Host: host,
-		User: userName(), Version: buildVersion(), Created: a.now(),
-	})
+	info := job.Info{
+		Stage: s.name, Argv: os.Args, Request: data, Backend: where.choice.Backend, Host: host,
+		User: a.userName(ctx), Version: buildVersion(), Created: a.now(), Token: os.Getenv(tokenKey),
+	}
+	if where.inContainer != nil {
+		if info.Container, err = containerName(); err != nil {
+			return err
+		}
+	}
+	j, err := job.Create(s.jobs, info)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = j.Close() }()
 	runtime.LockOSThread() // the worker's parent-death signal is tied to this thread
 	defer runtime.UnlockOSThread()
-	cmd, fence, err := a.startWorker(j, s)
+	w := follower{app: a, job: j, exited: make(chan struct{}), console: s.console, seen: s.seen}
+	fence, err := w.start(where, s)
 	if err != nil {
 		return err
 	}
-	w := follower{app: a, job: j, init: cmd, exited: make(chan struct{}), console: s.console}
-	go func() { _ = cmd.Wait(); close(w.exited) }()
 	r := newRenderer(a, s.name)
 	r.watchLog(j.Dir)
 	r.history = s.history
-	r.fence(fence)
+	if fence != "" && (len(s.fences) == 0 || fence != s.fences[0]) {
+		r.fence(fence)
+	}
 	last, err := w.follow(ctx, r)
 	r.close()
 	if err != nil {
@@ -85,12 +104,69 @@ func (a *app) runStage(ctx context.Context, s stageRun) error {
 	return nil
 }
 
+// start starts the worker, here behind a fence or in a container, where the fence is made inside.
+func (f *follower) start(where place, s stageRun) (fence proc.Fence, err error) {
+	if where.inContainer == nil {
+		if f.init, fence, err = f.startWorker(f.job, s); err != nil {
+			return "", err
+		}
+		f.kill = func() { _ = f.init.Process.Kill() }
+		go func() { _ = f.init.Wait(); close(f.exited) }()
+		return fence, nil
+	}
+	r := containerRun{
+		name: f.job.Info.Container, root: filepath.Dir(filepath.Dir(s.jobs)), dir: f.job.Dir,
+		request: containerRequest{Fences: s.fences}, binds: s.binds, pass: f.flags.pass, xfs: len(s.fences) > 0,
+		stdin: s.console != nil, tty: s.console != nil && s.console.hasTerminal(),
+		env: []string{"NOSA_JOB=" + string(f.job.Info.ID), "NOSA_USER=" + f.job.Info.User},
+	}
+	if f.init, err = f.startContainer(*where.inContainer, r, s.console); err != nil {
+		return "", err
+	}
+	f.kill = func() { _ = errors.Join(where.kill(r), f.init.Process.Kill()) }
+	go func() {
+		_ = f.init.Wait()
+		if r.orphaned(f.init.ProcessState) {
+			_ = where.kill(r)
+		}
+		close(f.exited)
+	}()
+	where.reapSoon(r.root)
+	return "", nil
+}
+
+// startContainer starts the engine's client, whose own words go to the job's log.
+func (f *follower) startContainer(c inContainer, r containerRun, console *console) (*exec.Cmd, error) {
+	log, err := share.Open(filepath.Join(r.dir, "log"), os.O_APPEND|os.O_WRONLY)
+	if err != nil {
+		return nil, fmt.Errorf("starting worker: %w", err)
+	}
+	defer func() { _ = log.Close() }()
+	cmd, err := c.command(r)
+	if err != nil {
+		return nil, err
+	}
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = ownGroupOnly()
+	if console != nil {
+		console.give(cmd)
+	}
+	if r.tty {
+		// The client learns of a new size by SIGWINCH, which is its controlling terminal's to send.
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Pdeathsig: syscall.SIGTERM}
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting %s: %w", c.engine.Kind, err)
+	}
+	return cmd, nil
+}
+
 func (a *app) startWorker(j *job.Job, s stageRun) (*exec.Cmd, proc.Fence, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, "", fmt.Errorf("finding nosa's own executable: %w", err)
 	}
-	log, err := os.OpenFile(filepath.Join(j.Dir, "log"), os.O_APPEND|os.O_WRONLY, 0)
+	log, err := share.Open(filepath.Join(j.Dir, "log"), os.O_APPEND|os.O_WRONLY)
 	if err != nil {
 		return nil, "", fmt.Errorf("starting worker: %w", err)
 	}
@@ -111,15 +187,20 @@ func (a *app) startWorker(j *job.Job, s stageRun) (*exec.Cmd, proc.Fence, error)
 type follower struct {
 	*app
 	job    *job.Job
-	init   *exec.Cmd     // the worker's; everything ends with it
+	init   *exec.Cmd     // the worker's, or the client of its container
+	kill   func()        // everything ends by it
 	exited chan struct{} // closed when init has ended
 
 	console *console // of a job that has one
+	seen    func(event.Event)
 }
 
 // show shows an event. When the program of a job with a console begins, the terminal is the program's,
 // and of the job nothing is said any more but that it failed.
 func (f follower) show(r *renderer, e event.Event) {
+	if f.seen != nil {
+		f.seen(e)
+	}
 	switch {
 	case f.console == nil, e.Kind == event.Fail, e.Kind == event.Log:
 		if e.Kind == event.Fail && f.console != nil {
@@ -131,8 +212,6 @@ func (f follower) show(r *renderer, e event.Event) {
 		f.console.begin()
 	}
 }
-
-func (f follower) kill() { _ = f.init.Process.Kill() }
 
 // follow shows events until the worker has ended. The last event is the
 // journal's, or one made up here for a worker that died without a word.
@@ -162,7 +241,7 @@ func (f follower) follow(ctx context.Context, r *renderer) (event.Event, error) 
 			r.redraw()
 		case <-done:
 			done = nil
-			r.note("stopping (Ctrl-C again kills)")
+			r.note(stopping(ctx))
 			if err := job.Cancel(f.job.Dir); err != nil {
 				f.kill()
 			}
@@ -187,6 +266,14 @@ func (f follower) follow(ctx context.Context, r *renderer) (event.Event, error) 
 			}
 		}
 	}
+}
+
+// stopping says why a job is being ended.
+func stopping(ctx context.Context) string {
+	if errors.Is(context.Cause(ctx), loop.ErrSaved) {
+		return "stopping: something was saved"
+	}
+	return "stopping (Ctrl-C again kills)"
 }
 
 // sayLost ends the journal of a worker that is gone, if it did not do so itself,
@@ -230,51 +317,10 @@ func (f follower) verdict(ctx context.Context) event.Event {
 	return event.Event{Kind: event.Fail, Code: exitFailed, Text: "the worker was killed", Hint: look}
 }
 
-func userName() string {
-	if name := os.Getenv("NOSA_USER"); name != "" {
-		return name
-	}
-	if u, err := user.Current(); err == nil {
-		return u.Username
-	}
-	return "unknown"
-}
+// userName is who runs this command, for others to see.
+func (a *app) userName(ctx context.Context) string { return person.Name(ctx, a.flags.dir) }
 
 var errNoStage = errors.New("no such stage")
-
-// inWorkspace runs a stage of the workspace that -C names.
-func (a *app) inWorkspace(ctx context.Context, stage string, request any) error {
-	ws, err := openWorkspace(a.flags.dir)
-	if err != nil {
-		return err
-	}
-	history, _ := ws.ReadHistory() // for estimates only
-	return a.runStage(ctx, stageRun{jobs: ws.JobsDir(), name: stage, request: request, fences: fencesFor(ws, request), history: history})
-}
-
-// fencesFor gives the fences that a stage can work behind: an xfs can be
-// mounted in no user namespace, so its images need a real root outside one.
-func fencesFor(ws *workspace.Workspace, request any) []proc.Fence {
-	rootfs := ""
-	switch req := request.(type) {
-	case builder.BuildRequest:
-		image, _ := workspace.LoadImage(ws.Image(), "") // what is wrong with it the worker says
-		rootfs = image.RootFS
-	case builder.ImageRequest:
-		if arch, err := workspace.HostArch(); err == nil {
-			if id, err := ws.Resolve(req.Build, arch.Name); err == nil {
-				meta, _ := workspace.ReadMeta(ws.BuildDir(id, arch.Name))
-				rootfs = meta.Rootfs
-			}
-		}
-	}
-	if rootfs == "xfs" {
-		return []proc.Fence{proc.FencePID, proc.FenceUser, proc.FenceMounts}
-	}
-	return nil
-}
-
-func openWorkspace(dir string) (*workspace.Workspace, error) { return workspace.Open(dir) }
 
 // explain shows why a command without a job failed over the configuration.
 func (r *renderer) explain(err error) error {

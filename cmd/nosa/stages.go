@@ -10,32 +10,40 @@ import (
 	"time"
 
 	"github.com/nestos/nosa/builder"
+	"github.com/nestos/nosa/builder/backend"
+	"github.com/nestos/nosa/builder/container"
 	"github.com/nestos/nosa/builder/tool"
 	"github.com/nestos/nosa/workspace"
 	"github.com/nestos/nosa/workspace/doc"
 	"github.com/nestos/nosa/workspace/job"
 	"github.com/nestos/nosa/workspace/machine"
 	"github.com/nestos/nosa/workspace/proc"
+	"github.com/nestos/nosa/workspace/share"
 )
 
 // stages is what the worker can do, by the stage's name in job.json.
 func stages() map[string]stageFunc {
-	return map[string]stageFunc{
-		"init":                stageInit,
-		"pool":                stagePool,
-		"fetch":               builderStage(builder.Fetch),
-		"build":               builderStage(builder.Build),
-		"buildextend-qemu":    builderStage(builder.Images),
-		"buildextend-metal":   builderStage(builder.Images),
-		"buildextend-metal4k": builderStage(builder.Images),
-		"check":               stageCheck,
-		"prune":               builderStage(builder.Prune),
-		"verify":              builderStage(builder.Verify),
-		"compress":            builderStage(builder.Compress),
-		"shell":               stageShell,
-		"decompress":          builderStage(builder.Compress),
-		"unpack":              stageUnpack,
+	all := map[string]stageFunc{
+		"init":             stageInit,
+		"pool":             stagePool,
+		"fetch":            builderStage(builder.Fetch),
+		"build":            builderStage(builder.Build),
+		"buildextend-live": builderStage(builder.Live),
+		"check":            stageCheck,
+		"prune":            builderStage(builder.Prune),
+		"verify":           builderStage(builder.Verify),
+		"compress":         builderStage(builder.Compress),
+		"shell":            stageShell,
+		"decompress":       builderStage(builder.Compress),
+		"exec":             stageExec,
+		"unpack":           stageUnpack,
+		"image":            stageImage,
+		"image-base":       stageImageBase,
 	}
+	for _, kind := range workspace.DiskImageTypes() {
+		all[imagePrefix+kind] = builderStage(builder.Images)
+	}
+	return all
 }
 
 // builderStage is the job of a command that builder does as a whole: R is what it is asked.
@@ -75,6 +83,16 @@ func exitRules() []rule {
 		{is(workspace.ErrLocked), exitLocked, "nosa jobs tells who; without --no-wait nosa waits"},
 		{is(workspace.ErrLive), exitLocked, "wait for it, nosa jobs --cancel ID, or nosa stop ID"},
 		{as[*tool.MissingError], exitMissing, ""},
+		{as[*backend.MissingError], exitMissing, ""},
+		{is(backend.ErrNone), exitMissing, "nosa doctor tells what is missing"},
+		{is(backend.ErrNoImage), exitMissing, "nosa image build makes it; a base: nosa image base"},
+		{as[noRoot], exitMissing, ""},
+		{as[notMade], exitMissing, "make build makes it beside nosa"},
+		{is(errInside), exitMissing, ""},
+		{is(container.ErrNoBase), exitFailed, "where no registry can be reached: nosa image base, then nosa image build --base " + container.LocalBase},
+		{is(container.ErrDynamic), exitMissing, "make build makes static ones"},
+		{is(share.ErrForeignLink), exitFailed, "remove the link, or let the owner of the workspace or root make it"},
+		{as[noInstaller], exitMissing, "make build makes it beside nosa; --installer names another place"},
 		{as[configRefused], exitConfig, ""},
 		{is(workspace.ErrInUse), exitFailed, "remove vms/NAME if what the machine changed may go; nosa delete --force asks nobody"},
 		{is(workspace.ErrNoBuild), exitFailed, "nosa list tells which there are; nosa build makes one"},

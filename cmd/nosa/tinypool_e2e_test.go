@@ -25,7 +25,7 @@ import (
 //	n := nosa{t: t, dir: dir}
 //	n.run(0, "build", "--version", "1.1", "ostree")
 //
-//	n := tiny{Images: true}.workspace(t)         // with GRUB: build qemu, metal, metal4k
+//	n := tiny{Images: true}.workspace(t)         // with GRUB: build qemu, metal, metal4k, buildextend-live
 //
 // Edit DIR/src/config (a git checkout: manifest.yaml, image.yaml, overlay.d/10tiny
 // with etc/tiny.conf, a preset, a dracut module and a statoverride) and build
@@ -145,9 +145,11 @@ postprocess:
     set -eu
     echo "made of $(cat /usr/share/tiny/data | wc -l) lines" >/usr/share/tiny/made
 `},
-		"image.yaml":            {Content: "size: 1\nrootfs: ext4\nbootfs: ext4\nextra-kargs: [root=LABEL=root, rw]\n"},
-		"platforms.yaml":        {Content: "x86_64: {}\n"},
-		"../yumrepos/tiny.repo": {Content: "[tiny]\nname=tiny\nbaseurl=file://" + repo + "\nenabled=1\ngpgcheck=0\n"},
+		"image.yaml":                 {Content: "size: 1\nrootfs: ext4\nbootfs: ext4\nextra-kargs: [root=LABEL=root, rw]\n"},
+		"platforms.yaml":             {Content: "x86_64: {}\n"},
+		"live/EFI/tiny/grub.cfg":     {Content: "linux /images/pxeboot/vmlinuz @@KERNEL-ARGS@@ quiet\n######## NESTOS_KARG_EMBED_AREA\n"},
+		"live/isolinux/isolinux.cfg": {Content: "append initrd=/images/pxeboot/initrd.img @@KERNEL-ARGS@@ quiet\n######## NESTOS_KARG_EMBED_AREA\n"},
+		"../yumrepos/tiny.repo":      {Content: "[tiny]\nname=tiny\nbaseurl=file://" + repo + "\nenabled=1\ngpgcheck=0\n"},
 
 		"overlay.d/10tiny/etc/tiny.conf":                                           {Content: "answer = 42\n"},
 		"overlay.d/10tiny/usr/lib/systemd/system-preset/10-tiny.preset":            {Content: "enable tiny.service\n"},
@@ -412,7 +414,7 @@ func (p tinyPackage) grubModules(t testing.TB, dir string) {
 	}
 	todo := strings.Fields("part_gpt ext2 fat diskfilter mdraid1x normal search search_label search_fs_uuid configfile loadenv test true echo " +
 		"regexp sleep serial terminal password_pbkdf2 minicmd ls cat boot reboot halt probe relocator video mmap all_video linux " +
-		"biosdisk vbe vga efi_gop efi_uga")
+		"biosdisk vbe vga efi_gop efi_uga iso9660")
 	done := map[string]bool{}
 	for len(todo) > 0 {
 		name := todo[0]

@@ -39,7 +39,7 @@ type stageFunc func(ctx context.Context, w *worker) error
 
 // isInner says if a command line is that of a process that nosa starts of itself.
 func isInner(args []string) bool {
-	return len(args) > 0 && slices.Contains([]string{initCommand, workerCommand, probeInitCommand, probeCommand, hubCommand, sandbox.TraceCommand}, args[0])
+	return len(args) > 0 && slices.Contains([]string{initCommand, workerCommand, probeInitCommand, probeCommand, hubCommand, containerCommand, sandbox.TraceCommand}, args[0])
 }
 
 // inner is a process behind a fence: the init of a job or of a probe, or what it starts.
@@ -56,6 +56,8 @@ func (a *app) inner(ctx context.Context, args []string) int {
 		return a.work(ctx, args[1])
 	case hubCommand:
 		return a.hub(ctx, args[1])
+	case containerCommand:
+		return a.containerInit(args[1])
 	case probeCommand:
 		return a.probe(ctx, args[1])
 	case probeInitCommand:
