@@ -3,6 +3,7 @@
 GO := $(shell command -v go 2>/dev/null || ls /usr/local/go/bin/go 2>/dev/null || ls /usr/lib/go/bin/go 2>/dev/null)
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 PREFIX ?= /usr/local
+WS ?= demo
 TOOLS := $(CURDIR)/.tools
 GOLANGCI_VERSION := v2.15.0
 GOFUMPT_VERSION := v0.12.0
@@ -13,7 +14,7 @@ GOFUMPT := $(TOOLS)/gofumpt-$(GOFUMPT_VERSION)
 export PATH := $(if $(GO),$(dir $(GO)):)$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps deps-test go build demo test test-full unit e2e e2e-full fuzz bench lint fmt golden install clean
+.PHONY: image image-base screenshots testdata help deps deps-test go build demo test test-full unit e2e e2e-full fuzz bench lint fmt golden install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,15 +28,22 @@ deps-test: ## deps, and what the tests need
 go:
 	@test -n "$(GO)" || { echo "go is not installed: unpack Go 1.26 or later from https://go.dev/dl/ to /usr/local/go, or put it on PATH" >&2; exit 12; }
 
-build: go ## build bin/nosa (static)
+build: go ## build bin/nosa, bin/nosa-tui and bin/nestos-installer (static)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/...
 
-demo: deps build ## sample system in ./demo, from packages to a checked boot; a second run is quick
+demo: deps build ## sample system in ./demo, from packages to a checked boot, then the workbench over it; a second run is quick
 	test -d demo/src || bin/nosa -C demo init --sample
 	test -d demo/pool || bin/nosa -C demo pool create
 	bin/nosa -C demo fetch
 	bin/nosa -C demo build
 	bin/nosa -C demo check
+	@if [ -t 0 ] && [ -t 1 ]; then bin/nosa-tui -C demo; else echo 'the workbench over it: bin/nosa-tui -C demo'; fi
+
+image: build ## the container image that nosa builds in, from BASE (openEuler 24.03 LTS) by ENGINE (podman, else docker)
+	bin/nosa $(if $(ENGINE),--backend $(ENGINE)) image build $(if $(BASE),--base $(BASE))
+
+image-base: build ## a Debian base for it from a mirror: BASE=localhost/nosa-base:bookworm
+	bin/nosa $(if $(ENGINE),--backend $(ENGINE)) image base
 
 test: deps-test build unit lint e2e ## what CI runs: build, vet, unit tests with -race, lint, one end-to-end pass
 	.ci/summary
@@ -45,13 +53,13 @@ test-full: deps-test build unit lint e2e-full fuzz ## test, and everything that 
 
 unit: go
 	@rm -rf tmp/test
-	$(GO) vet -tags e2e ./...
+	$(GO) vet -tags e2e,record ./...
 	.ci/gotest unit -race ./...
 
 # Tests behind the build tag e2e want root, network or QEMU. Those named
 # TestE2E… are the one pass of `make test`; `make test-full` runs all.
 e2e: go
-	NOSA_POOL_CACHE=$(CURDIR)/tmp/poolcache .ci/gotest e2e -tags e2e -p 1 -timeout 20m -run '^TestE2E' ./...
+	NOSA_POOL_CACHE=$(CURDIR)/tmp/poolcache .ci/gotest e2e -tags e2e -p 1 -timeout 40m -run '^TestE2E' ./...
 
 e2e-full: build
 	NOSA_POOL_CACHE=$(CURDIR)/tmp/poolcache bin/nosa pool create tmp/pool
@@ -70,7 +78,14 @@ fmt: $(GOFUMPT) ## format all Go files
 	$(GOFUMPT) -l -w .
 
 golden: go ## rewrite the golden files
-	$(GO) test $$(grep -rlE --include='*_test.go' 'flag\.Bool\("update"|exp/golden' . | xargs -r -n1 dirname | sort -u) -update
+	$(GO) test $$(grep -rlE --include='*_test.go' 'flag\.Bool\("update"|tuitest\.Golden' . | xargs -r -n1 dirname | sort -u) -update
+
+screenshots: build ## pictures of the workbench over the workspace WS (./demo), into docs/screenshots
+	$(GO) test -tags record ./tui/tuitest -run '^TestScreenshots$$' -screenshots $(CURDIR)/docs/screenshots -workspace $(abspath $(WS))
+
+testdata: build ## what the screens are tested on, recorded anew from the workspace WS (./demo)
+	$(GO) test ./tui/builds ./tui/stages ./tui/source -run '^TestRecord$$' -record $(abspath $(WS)) -nosa $(CURDIR)/bin/nosa
+	$(MAKE) golden
 
 install: build ## install to PREFIX (/usr/local)
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin bin/*
