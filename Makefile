@@ -31,7 +31,9 @@ go:
 build: go ## build bin/nosa, bin/nosa-tui and bin/nestos-installer (static)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/...
 
-demo: deps build ## sample system in ./demo, from packages to a checked boot, then the workbench over it; a second run is quick
+demo: build ## sample system in ./demo, from packages to a checked boot, then the workbench over it; a second run is quick
+	@case "$$(bin/nosa backend 2>/dev/null)" in podman:*|docker:*) ;; *) assets/deps/install.sh ;; esac
+	@bin/nosa backend
 	test -d demo/src || bin/nosa -C demo init --sample
 	test -d demo/pool || bin/nosa -C demo pool create
 	bin/nosa -C demo fetch

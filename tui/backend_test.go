@@ -103,6 +103,7 @@ func TestChooseBackend(t *testing.T) {
 		t.Error(diff)
 	}
 	starting(t, d, "true")
+	d.until("the history", func() bool { return len(d.history) > 0 })
 	if got := d.history[len(d.history)-1].Argv; !slices.Equal(got[:3], []string{"nosa", "--backend", "local"}) {
 		t.Errorf("the history: %q", got)
 	}

@@ -33,6 +33,9 @@ func (m *model) ran(e screen.Started) []tea.Cmd {
 		entry.Code = 1
 		m.notices.add(screen.Notice{Level: screen.Bad, Text: e.Err.Error()}, m.o.now())
 	}
+	if j, ok := m.jobs.Find(e.Job); ok && !j.Running() { // it was quicker than its start's answer
+		entry.Code = endCode(&j)
+	}
 	m.history = append(m.history, entry)
 	ws := m.ws
 	if ws == nil {
@@ -148,10 +151,7 @@ func (m *model) noteEnd(j feed.Job) tea.Cmd {
 	if i < 0 || m.ws == nil {
 		return nil
 	}
-	m.history[i].Code = 0
-	if j.Fail != nil {
-		m.history[i].Code = j.Fail.Code
-	}
+	m.history[i].Code = endCode(&j)
 	entry, ws := m.history[i], m.ws
 	return m.works.do(screen.Work{Do: func(context.Context) screen.Event {
 		if err := settings.AppendHistory(ws, entry); err != nil {
@@ -159,6 +159,14 @@ func (m *model) noteEnd(j feed.Job) tea.Cmd {
 		}
 		return nil
 	}})
+}
+
+// endCode is what the history says of how a job ended.
+func endCode(j *feed.Job) int {
+	if j.Fail != nil {
+		return j.Fail.Code
+	}
+	return 0
 }
 
 // endOf says how a job ended; what is its stage and whose it is.

@@ -32,12 +32,13 @@ const DefaultImage = "localhost/nosa:latest"
 
 // The labels of nosa's containers and images.
 const (
-	LabelRole      = "org.nosa.role"      // backend (an image), run (a container)
-	LabelWorkspace = "org.nosa.workspace" // the workspace that the container works in
-	LabelJob       = "org.nosa.job"       // the name of the container
-	LabelOwner     = "org.nosa.owner"     // who started it
-	LabelVersion   = "org.nosa.version"   // of the nosa that made the image
-	LabelDeps      = "org.nosa.deps"      // digest of what the image was made from
+	LabelRole      = "org.nosa.role"                      // backend (an image), run (a container)
+	LabelWorkspace = "org.nosa.workspace"                 // the workspace that the container works in
+	LabelJob       = "org.nosa.job"                       // the name of the container
+	LabelOwner     = "org.nosa.owner"                     // who started it
+	LabelVersion   = "org.nosa.version"                   // of the nosa that made the image
+	LabelBase      = "org.opencontainers.image.base.name" // what the image was made from
+	LabelDeps      = "org.nosa.deps"                      // digest of what the image was made from
 )
 
 // Engine is a container engine that answers on this machine.

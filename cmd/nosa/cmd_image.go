@@ -70,8 +70,8 @@ Outside of a workspace the job is below the user's cache directory.` +
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runImageBuild(cmd.Context(), req) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&req.Base, "base", "", "start from the image `REF` (default: "+container.DefaultBase+")")
-	f.StringVar(&req.Tag, "tag", envOr("NOSA_IMAGE", backend.DefaultImage), "call it `REF`")
+	f.StringVar(&req.Base, "base", "", "start from the image `REF` (default: that of the image that is there, else "+container.DefaultBase+")")
+	f.StringVar(&req.Tag, "tag", "", "call it `REF` (default: --image)")
 	f.StringArrayVar(&req.CA, "ca", nil, "trust the certificates in `FILE` (PEM), in the image and while it is made; can be repeated")
 	f.StringArrayVar(&req.Repos, "repo", nil, "use the repositories in `FILE` only; can be repeated")
 	f.StringArrayVar(&req.URLs, "repo-url", nil, "use the repository at `URL` only; can be repeated (Debian: the archive, then its security archive)")
@@ -100,7 +100,11 @@ func newImageBaseCommand(a *app) *cobra.Command {
 }
 
 func (a *app) runImageBuild(ctx context.Context, req imageRequest) error {
-	err := errors.Join(checkReference("base", req.Base), checkReference("tag", req.Tag))
+	flag := "tag"
+	if req.Tag == "" {
+		flag, req.Tag = "image", a.flags.image
+	}
+	err := errors.Join(checkReference("base", req.Base), checkReference(flag, req.Tag))
 	for _, list := range []struct {
 		files []string
 		check func(string) error
@@ -148,6 +152,9 @@ func (a *app) runImage(ctx context.Context, name string, req imageRequest) error
 	if err != nil {
 		return err
 	}
+	if name == "image" && req.Base == "" {
+		req.Base = baseOf(ctx, engine, req.Tag)
+	}
 	// A podman under docker's name stays docker: that is what it is found by.
 	req.Engine = backend.Kind(cmp.Or(engine.Program, string(engine.Kind)))
 	req.NoWait = a.flags.noWait
@@ -162,6 +169,15 @@ func (a *app) runImage(ctx context.Context, name string, req imageRequest) error
 		fences = fences[1:]
 	}
 	return a.runStage(ctx, stageRun{jobs: jobs, name: name, request: req, fences: fences})
+}
+
+// baseOf is what the image that is there was made from; "" is not known.
+func baseOf(ctx context.Context, e backend.Engine, ref string) string {
+	image, err := e.Image(ctx, ref)
+	if err != nil || checkReference("base", image.Labels[backend.LabelBase]) != nil {
+		return ""
+	}
+	return image.Labels[backend.LabelBase]
 }
 
 // imageJobs is where the jobs of images are: in the workspace, or below the user's cache directory.

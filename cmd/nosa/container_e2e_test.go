@@ -123,12 +123,12 @@ func TestE2EContainerEnds(t *testing.T) {
 			r := running{client: cmd}
 			await(t, "job in a container", func() bool {
 				locks, _ := filepath.Glob(filepath.Join(n.dir, "tmp/jobs/*/lock"))
-				if len(locks) <= len(before) {
+				locks = slices.DeleteFunc(locks, func(l string) bool { return slices.Contains(before, l) })
+				if len(locks) == 0 {
 					return false
 				}
-				newest := locks[len(locks)-1]
-				r.dir = filepath.Dir(newest)
-				held, _ := lock.Probe(newest, lock.Exclusive, job.InnerByte)
+				r.dir = filepath.Dir(locks[0])
+				held, _ := lock.Probe(locks[0], lock.Exclusive, job.InnerByte)
 				return held
 			})
 			tt.end(t, r)
