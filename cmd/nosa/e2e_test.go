@@ -166,13 +166,29 @@ func TestE2E(t *testing.T) {
 	if out := n.run(0, "list"); !strings.Contains(out, "12.1  (latest)") || !strings.Contains(out, first.Commit) {
 		t.Errorf("list:\n%s", out)
 	}
-	n.run(0, "check", "--firmware", "bios")
-	n.run(0, "check", "--firmware", "uefi")
-	assertResult(t, n, "qemu", 2)
-	t.Run("live", func(t *testing.T) { liveBoots(t, n) })
+	needLive(t)
+	n.run(0, "buildextend-live", "-q")
 
+	// A guest takes little more than one processor, so two boot side by side.
+	t.Run("boots", func(t *testing.T) {
+		t.Parallel()
+		n := n.with(t)
+		n.run(0, "check", "--firmware", "bios")
+		n.run(0, "check", "--firmware", "uefi")
+		assertResult(t, n, "qemu", 2)
+		n.run(0, "check", "--artifact", "live-iso", "--way", "cd")
+		assertResult(t, n, "live-iso", 1)
+	})
+	// By UEFI, from the ISO to a disk with sectors of 4096 bytes.
+	t.Run("installs", func(t *testing.T) {
+		t.Parallel()
+		n := n.with(t)
+		n.run(0, "check", "--artifact", "install-4k")
+		assertResult(t, n, "install-4k", 1)
+	})
 	t.Run("default capabilities", func(t *testing.T) {
-		second := confined(t, n)
+		t.Parallel()
+		second := confined(t, n.with(t))
 		second.run(0, "fetch")
 		second.prefix = append([]string{"unshare", "-n"}, second.prefix...)
 		second.run(0, "build", "--version", "12.1")
@@ -184,6 +200,12 @@ func TestE2E(t *testing.T) {
 			t.Errorf("the qemu image differs: %s and %s", a, b)
 		}
 	})
+}
+
+// with is the same workspace in another test.
+func (n nosa) with(t testing.TB) nosa {
+	n.t = t
+	return n
 }
 
 // confined is a second workspace of the same pool, whose commands run with

@@ -8,18 +8,6 @@ import (
 	"testing"
 )
 
-// liveBoots boots the live ISO of a build on a BIOS, and by UEFI installs it to a disk with sectors of 4096
-// bytes.
-func liveBoots(t *testing.T, n nosa) {
-	t.Helper()
-	needLive(t)
-	n.run(0, "buildextend-live", "-q")
-	n.run(0, "check", "--artifact", "live-iso", "--way", "cd")
-	assertResult(t, n, "live-iso", 1)
-	n.run(0, "check", "--artifact", "install-4k")
-	assertResult(t, n, "install-4k", 1)
-}
-
 // TestFullLiveBoots boots what TestE2E does not: each way and firmware of the ISO, over the network,
 // the installation to a usual disk, OpenStack's image.
 func TestFullLiveBoots(t *testing.T) {
