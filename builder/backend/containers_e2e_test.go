@@ -22,6 +22,8 @@ import (
 	"github.com/creack/pty"
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"github.com/nestos/nosa/builder/backend/enginetest"
 )
 
 // engineTest is an engine that a test works with: its image and a directory for all files.
@@ -46,7 +48,7 @@ func (x engineTest) build(t *testing.T) {
 	t.Helper()
 	busybox, err := exec.LookPath("busybox")
 	if err != nil {
-		lacking(t, "busybox, static")
+		enginetest.Lacking(t, "busybox, static")
 	}
 	base := strings.Replace(x.ref, "nosa-test", "nosa-test-base", 1)
 	for _, ref := range []string{x.ref, base} {

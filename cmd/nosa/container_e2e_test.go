@@ -31,25 +31,45 @@ func ownRoot(t testing.TB) []string {
 	return []string{"NOSA_BACKEND=podman", "NOSA_IMAGE=" + rootfsImage + "/"}
 }
 
-// containers are those of a workspace.
-func containers(t testing.TB, root string) []backend.Container {
-	t.Helper()
-	e, err := backend.Find(t.Context(), backend.Podman)
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, err := e.List(t.Context(), backend.LabelWorkspace+"="+root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return list
+// contained is a workspace whose programs run in containers.
+type contained struct {
+	nosa
+	engine string // podman, docker
+	shim   string // what stands between the engine and a container's first process
 }
 
-// nothingInside waits until a workspace has no container and no process any more.
-func nothingInside(t testing.TB, root string) {
-	t.Helper()
-	await(t, "end of every container", func() bool { return len(containers(t, root)) == 0 })
-	await(t, "end of every process", func() bool { return len(processesBelow(root)) == 0 })
+// inPodman is a workspace that works in podman's containers.
+func inPodman(n nosa, env []string) contained {
+	n.env = append(n.env, env...)
+	return contained{n, "podman", "conmon"}
+}
+
+// in is the same in another test.
+func (c contained) in(t *testing.T) contained {
+	c.t = t
+	return c
+}
+
+// containers are the ids of the workspace's containers, whatever became of them.
+func (c contained) containers() []string {
+	c.t.Helper()
+	argv := append(slices.Clone(c.prefix), c.engine, "ps", "--all", "--quiet", "--filter", "label="+backend.LabelWorkspace+"="+c.dir)
+	cmd := exec.CommandContext(c.t.Context(), argv[0], argv[1:]...)
+	cmd.Env = append(os.Environ(), c.env...)
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		c.t.Fatalf("%s: %v: %s", strings.Join(argv, " "), err, errs.String())
+	}
+	return strings.Fields(string(out))
+}
+
+// nothingInside waits until the workspace has no container and no process any more.
+func (c contained) nothingInside() {
+	c.t.Helper()
+	await(c.t, "end of every container", func() bool { return len(c.containers()) == 0 })
+	await(c.t, "end of every process", func() bool { return len(processesBelow(c.dir)) == 0 })
 }
 
 // TestE2EContainer does in a container what is done here, and comes to the same bytes.
@@ -57,8 +77,7 @@ func TestE2EContainer(t *testing.T) {
 	env := ownRoot(t)
 	here := tiny{Images: true}.workspace(t)
 	here.run(0, "build", "-q", "--version", "1.1", "qemu")
-	n := tiny{Images: true}.workspace(t)
-	n.env = append(n.env, env...)
+	n := inPodman(tiny{Images: true}.workspace(t), env)
 	n.run(0, "clean", "--all")
 	n.run(0, "fetch", "-q")
 	n.run(0, "build", "-q", "--version", "1.1", "qemu")
@@ -80,15 +99,18 @@ func TestE2EContainer(t *testing.T) {
 		t.Errorf("in the container: %q", out)
 	}
 	n.run(0, "blame", "-q", "/usr/lib/os-release")
-	nothingInside(t, n.dir)
+	n.nothingInside()
 }
 
-// TestE2EContainerEnds ends a build in a container in every way that there is: nothing of it is left, its record
-// says how it ended, and the next build is as ever.
+// TestE2EContainerEnds is ends with podman.
 func TestE2EContainerEnds(t *testing.T) {
-	env := ownRoot(t)
-	n := tiny{}.workspace(t)
-	n.env = append(n.env, env...)
+	inPodman(tiny{}.workspace(t), ownRoot(t)).ends(t)
+}
+
+// ends ends a build in every way that there is: nothing of it is left, its record says how it ended, and the next
+// build is as ever.
+func (c contained) ends(t *testing.T) {
+	t.Helper()
 	type running struct {
 		client *exec.Cmd
 		dir    string // the job's
@@ -100,8 +122,8 @@ func TestE2EContainerEnds(t *testing.T) {
 		codes []int
 	}{
 		{"kill -9 of nosa", func(_ *testing.T, r running) { _ = r.client.Process.Kill() }, job.Lost, []int{-1}},
-		{"kill -9 of podman", func(t *testing.T, r running) { killContaining(t, "podman", r.dir) }, job.Failed, []int{1}},
-		{"kill -9 of conmon", func(t *testing.T, r running) { killContaining(t, "conmon", idOf(t, r.dir)) }, "", []int{0, 1}},
+		{"kill -9 of the engine's client", func(t *testing.T, r running) { killContaining(t, c.engine, r.dir) }, job.Failed, []int{1}},
+		{"kill -9 of the shim", func(t *testing.T, r running) { killContaining(t, c.shim, idOf(t, r.dir)) }, "", []int{0, 1}},
 		{"kill -9 of the first process", func(t *testing.T, r running) {
 			killContaining(t, innerNosa, containerCommand+" "+r.dir)
 		}, job.Failed, []int{1}},
@@ -114,6 +136,7 @@ func TestE2EContainerEnds(t *testing.T) {
 		{"SIGTERM", func(_ *testing.T, r running) { _ = r.client.Process.Signal(syscall.SIGTERM) }, job.Failed, []int{130}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			n := c.in(t)
 			shell(t, n.dir, "rm -rf cache/repo cache/trees")
 			before, _ := filepath.Glob(filepath.Join(n.dir, "tmp/jobs/*/lock"))
 			cmd := n.command(t.Context(), "build", "-q", "--force", "ostree")
@@ -133,7 +156,7 @@ func TestE2EContainerEnds(t *testing.T) {
 			})
 			tt.end(t, r)
 			_ = cmd.Wait()
-			nothingInside(t, n.dir)
+			n.nothingInside()
 			if code := cmd.ProcessState.ExitCode(); !slices.Contains(tt.codes, code) {
 				t.Errorf("exit %d, want one of %v", code, tt.codes)
 			}
@@ -146,9 +169,9 @@ func TestE2EContainerEnds(t *testing.T) {
 			}
 		})
 	}
-	n.run(0, "build", "-q", "--force", "ostree")
-	n.run(0, "verify", "-q")
-	nothingInside(t, n.dir)
+	c.run(0, "build", "-q", "--force", "ostree")
+	c.run(0, "verify", "-q")
+	c.nothingInside()
 }
 
 // idOf is the engine's id of a job's container.
@@ -185,11 +208,12 @@ func killContaining(t *testing.T, program, words string) {
 // TestE2EContainerMachine starts a machine in a container: it lives on when the command has ended, is seen and
 // stopped from outside, and its container ends with it; one that a command is in ends with that command.
 func TestE2EContainerMachine(t *testing.T) {
-	l := newLot(t, ownRoot(t)...)
-	root := filepath.Dir(l.vms)
+	env := ownRoot(t)
+	l := newLot(t, env...)
+	c := inPodman(nosa{t: t, dir: filepath.Dir(l.vms)}, env)
 	id := strings.TrimSpace(l.output(0, "", l.argv("-q", "-d", "--usernet=false")...))
-	if len(containers(t, root)) != 1 {
-		t.Errorf("containers: %+v", containers(t, root))
+	if list := c.containers(); len(list) != 1 {
+		t.Errorf("containers: %q", list)
 	}
 	live := l.list()
 	if len(live) != 1 || string(live[0].ID) != id || live[0].State != machine.Running {
@@ -197,7 +221,7 @@ func TestE2EContainerMachine(t *testing.T) {
 	}
 	await(t, "banner", func() bool { return consoleHas(filepath.Join(l.vms, id), tinyBanner) })
 	l.output(0, "", "stop", "-q", "--force", id)
-	nothingInside(t, root)
+	c.nothingInside()
 
 	for _, end := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM} {
 		r := l.background(l.argv("-q", "-c", "--usernet=false")...)
@@ -206,7 +230,7 @@ func TestE2EContainerMachine(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.wait()
-		nothingInside(t, root)
+		c.nothingInside()
 	}
 	if list := l.list("--all"); len(list) > 0 && list[0].State == machine.Running {
 		t.Errorf("nosa vms --all: %+v", list)
