@@ -36,7 +36,7 @@ func (c *checker) boot(ctx context.Context, facts *builder.Facts, on target) (bo
 		return false, err
 	}
 	c.say(step, run)
-	done(fmt.Sprintf("%d of %d hold, login after %s (%s)", len(run.Assertions)-len(run.Failed()), len(run.Assertions),
+	done(run.OK, fmt.Sprintf("%d of %d hold, login after %s (%s)", len(run.Assertions)-len(run.Failed()), len(run.Assertions),
 		(time.Duration(run.LoginMS) * time.Millisecond).Round(100*time.Millisecond), run.Accel))
 	dir := c.env.WS.BuildDir(facts.Meta.BuildID, c.env.Arch.Name)
 	return run.OK, keepResult(filepath.Join(dir, "check-"+on.kind+".json"), on.kind, run)
@@ -73,13 +73,17 @@ func (c *checker) seen(step string) func(milestone.Milestone) {
 	}
 }
 
-// begin announces a step; the returned function ends it.
-func (c *checker) begin(step, title string) func(text string) {
+// begin announces a step; the returned function ends it, well or not.
+func (c *checker) begin(step, title string) func(ok bool, text string) {
 	c.w.journal.Emit(event.Event{Kind: event.Plan, Step: step, Title: title})
 	c.w.journal.Emit(event.Event{Kind: event.Step, Step: step, State: event.Run})
 	start := c.w.app.now()
-	return func(text string) {
-		c.w.journal.Emit(event.Event{Kind: event.Step, Step: step, State: event.Done, Text: text, MS: c.w.app.now().Sub(start).Milliseconds()})
+	return func(ok bool, text string) {
+		e := event.Event{Kind: event.Step, Step: step, State: event.Done, Text: text, MS: c.w.app.now().Sub(start).Milliseconds()}
+		if !ok {
+			e.Level = event.Error
+		}
+		c.w.journal.Emit(e)
 	}
 }
 

@@ -90,7 +90,7 @@ func (c *checker) measure(ctx context.Context, facts *builder.Facts, on measured
 		c.say(step, m.Run)
 		return m, checkFailed{fmt.Errorf("%s on %s: what does not boot as it should is not measured", on.kind, onWhat(on.target))}
 	}
-	done(phases(m.Cost))
+	done(true, phases(m.Cost))
 	return m, nil
 }
 

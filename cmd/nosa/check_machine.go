@@ -139,10 +139,10 @@ func (h *testHost) snapshot(ctx context.Context) (*snapshot.Snapshot, error) {
 	if err := store.Make(ctx, snapshot.MakeOptions{
 		Spec: spec, Origin: origin, Become: "sudo sh", User: runGuestUser, Now: h.c.w.app.now(), Line: h.c.w.reporter(step).Line,
 	}); err != nil {
-		done("no snapshot")
+		done(true, "no snapshot")
 		return nil, err
 	}
-	done("")
+	done(true, "")
 	if err := store.Trim(snapshotLimit); err != nil {
 		return nil, err
 	}

@@ -162,7 +162,7 @@ func keepTests(path, commit string, results []kola.Result) error {
 // testShow tells how the tests go.
 type testShow struct {
 	c    *checker
-	done func(string)
+	done func(bool, string)
 }
 
 func (s *testShow) begin(t kola.Planned) {
@@ -196,5 +196,5 @@ func (s *testShow) end(r kola.Result) {
 	if r.Boots > 1 {
 		text += fmt.Sprintf(", in %d boots", r.Boots)
 	}
-	s.done(text)
+	s.done(r.Outcome != kola.Fail, text)
 }

@@ -40,7 +40,7 @@ func (c *checker) upgrade(ctx context.Context, req checkRequest) error {
 	if err != nil {
 		return err
 	}
-	done(ref)
+	done(true, ref)
 	done = c.begin("upgrade", fmt.Sprintf("upgrade %s to %s and back", a.Meta.BuildID, b.Meta.BuildID))
 	fw := req.targets(findCheckKind(kind), c.env.Arch)[0].firmware
 	next := c.want(b)
@@ -61,7 +61,7 @@ func (c *checker) upgrade(ctx context.Context, req checkRequest) error {
 		return err
 	}
 	c.say("upgrade", run)
-	done(fmt.Sprintf("%d of %d hold (%s)", len(run.Assertions)-len(run.Failed()), len(run.Assertions), run.Accel))
+	done(run.OK, fmt.Sprintf("%d of %d hold (%s)", len(run.Assertions)-len(run.Failed()), len(run.Assertions), run.Accel))
 	if err := keepResult(filepath.Join(c.env.WS.BuildDir(b.Meta.BuildID, c.env.Arch.Name), "check-upgrade.json"), "upgrade", run); err != nil {
 		return err
 	}
