@@ -59,9 +59,10 @@ unit: go
 	.ci/gotest unit -race ./...
 
 # Tests behind the build tag e2e want root, network or QEMU. Those named
-# TestE2E… are the one pass of `make test`; `make test-full` runs all.
+# TestE2E… are the one pass of `make test`; `make test-full` runs all. What is compiled
+# as `build` does is compiled once.
 e2e: go
-	NOSA_POOL_CACHE=$(CURDIR)/tmp/poolcache .ci/gotest e2e -tags e2e -p 1 -timeout 40m -run '^TestE2E' ./...
+	CGO_ENABLED=0 GOFLAGS=-trimpath NOSA_POOL_CACHE=$(CURDIR)/tmp/poolcache .ci/gotest e2e -tags e2e -p 1 -timeout 40m -run '^TestE2E' ./...
 
 e2e-full: build
 	NOSA_POOL_CACHE=$(CURDIR)/tmp/poolcache bin/nosa pool create tmp/pool

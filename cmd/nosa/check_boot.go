@@ -37,7 +37,7 @@ func (c *checker) boot(ctx context.Context, facts *builder.Facts, on target) (bo
 	}
 	c.say(step, run)
 	done(run.OK, fmt.Sprintf("%d of %d hold, login after %s (%s)", len(run.Assertions)-len(run.Failed()), len(run.Assertions),
-		(time.Duration(run.LoginMS) * time.Millisecond).Round(100*time.Millisecond), run.Accel))
+		(time.Duration(run.LoginMS)*time.Millisecond).Round(100*time.Millisecond), run.Accel))
 	dir := c.env.WS.BuildDir(facts.Meta.BuildID, c.env.Arch.Name)
 	return run.OK, keepResult(filepath.Join(dir, "check-"+on.kind+".json"), on.kind, run)
 }

@@ -42,7 +42,7 @@ func (u account) command(args ...string) *exec.Cmd {
 func (u account) program(argv ...string) *exec.Cmd {
 	c := exec.CommandContext(context.Background(), "/bin/sh", append([]string{"-c", "umask " + u.umask + `; exec "$0" "$@"`}, argv...)...)
 	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(u.uid), Gid: groupOfTwo}}
-	c.Env = []string{"PATH=" + u.bin + ":" + os.Getenv("PATH"), "HOME=" + u.home, "NOSA_USER=" + u.name, "NOSA_NO_KVM=1", "LC_ALL=C.UTF-8"}
+	c.Env = []string{"PATH=" + u.bin + ":" + os.Getenv("PATH"), "HOME=" + u.home, "NOSA_USER=" + u.name, "NOSA_NO_KVM=1", "NOSA_BACKEND=local", "LC_ALL=C.UTF-8", "GORACE=atexit_sleep_ms=0"}
 	c.Dir = "/"
 	return c
 }

@@ -26,7 +26,9 @@ func (b *built) make() {
 		if b.dir, b.err = os.MkdirTemp("", "nosa-tui-test-"); b.err != nil {
 			return
 		}
-		b.said, b.err = program("go", "build", "-o", b.dir+"/", "../../cmd/nosa", "../../cmd/nosa-tui").CombinedOutput()
+		cmd := program("go", "build", "-o", b.dir+"/", "../../cmd/nosa", "../../cmd/nosa-tui", "../../cmd/nestos-installer")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // the installer goes into the sample's pool
+		b.said, b.err = cmd.CombinedOutput()
 	})
 }
 
