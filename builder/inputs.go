@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -64,7 +65,7 @@ func (list Inputs) changes(old Inputs) []string {
 		}
 	}
 	for _, in := range old {
-		if _, gone := before[in.Name]; gone {
+		if _, gone := before[in.Name]; gone && in.Name != versionInput { // that version is there
 			words = append(words, in.Name+" is gone")
 		}
 	}
@@ -87,7 +88,8 @@ func readInputs(dir string) (Inputs, error) {
 	return list, nil
 }
 
-// collectInputs lists what the tree of b depends on; the packages must be known.
+// collectInputs lists what the tree of b depends on; the packages must be known. A version that was asked for the last
+// time counts as long as there is nothing else to make another one for.
 func (b *build) collectInputs(env *Env) (Inputs, error) {
 	m := b.config.Manifest
 	flat, err := m.JSON()
@@ -95,7 +97,7 @@ func (b *build) collectInputs(env *Env) (Inputs, error) {
 		return nil, err
 	}
 	list := Inputs{{"engine", env.engineStamp()}, {"manifest", sha256Hex(flat)}}
-	for _, o := range []Input{{"--version", b.req.Version}, {"--parent", b.req.Parent}} {
+	for _, o := range []Input{{versionInput, b.req.Version}, {"--parent", b.req.Parent}} {
 		if o.Digest != "" {
 			list = append(list, o)
 		}
@@ -123,8 +125,20 @@ func (b *build) collectInputs(env *Env) (Inputs, error) {
 	for _, p := range b.fetched.Packages {
 		list = append(list, packageInput(p))
 	}
+	if b.req.Version == "" {
+		asked := slices.Insert(slices.Clone(list), versionAt, Input{versionInput, b.previous.Version})
+		if asked.Digest() == b.previous.InputHash {
+			return asked, nil
+		}
+	}
 	return list, nil
 }
+
+// An asked version among the inputs: its name and its place.
+const (
+	versionInput = "--version"
+	versionAt    = 2
+)
 
 func packageInput(p rpmmd.FetchedPackage) Input {
 	data, err := json.Marshal(p)

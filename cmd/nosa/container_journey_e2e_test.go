@@ -24,7 +24,7 @@ func TestFullContainerJourney(t *testing.T) {
 	here.run(0, "build", "-q", "--version", "12.1")
 	here.run(0, "buildextend-metal4k", "-q")
 	here.run(0, "buildextend-live", "-q")
-	want := here.meta("latest")
+	want, cost := here.meta("latest"), here.nothingToDo()
 
 	maker.run(0, "image", "base", "--tag", container.LocalBase)
 	maker.run(0, "image", "build", "--base", container.LocalBase, "--tag", imageTag)
@@ -36,14 +36,14 @@ func TestFullContainerJourney(t *testing.T) {
 
 	t.Run("podman", func(t *testing.T) {
 		n := nosa{t: t, dir: filepath.Join(scratch(t), "ws"), env: []string{"NOSA_BACKEND=podman", "NOSA_IMAGE=" + imageTag}}
-		contained{n, "podman", "conmon"}.journey(t, want)
+		contained{n, "podman", "conmon"}.journey(t, want, cost)
 	})
 	t.Run("docker", func(t *testing.T) {
 		daemon := enginetest.StartDocker(t)
 		shell(t, "/", "docker load --quiet --input "+archive)
 		n := nosa{t: t, dir: filepath.Join(scratch(t), "ws"), env: []string{"NOSA_BACKEND=docker", "NOSA_IMAGE=" + imageTag}}
 		c := contained{n, "docker", "containerd-shim-runc-v2"}
-		c.journey(t, want)
+		c.journey(t, want, cost)
 		t.Run("kill -9 of the daemon", func(t *testing.T) { c.in(t).daemonDies(daemon) })
 	})
 	t.Run("rootless", func(t *testing.T) {
@@ -63,12 +63,12 @@ func TestFullContainerJourney(t *testing.T) {
 		if out, err := load.CombinedOutput(); err != nil {
 			t.Fatalf("podman load: %v: %s", err, out)
 		}
-		contained{n, "podman", "conmon"}.journey(t, want)
+		contained{n, "podman", "conmon"}.journey(t, want, cost)
 	})
 }
 
-// journey is from an empty directory to a live system, to the same bytes as want, and back.
-func (c contained) journey(t *testing.T, want workspace.Meta) {
+// journey is from an empty directory to a live system, to the same bytes as want, and back. A build with nothing to do takes as long as here on this machine.
+func (c contained) journey(t *testing.T, want workspace.Meta, here time.Duration) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(c.dir), 0o755); err != nil {
 		t.Fatal(err)
@@ -98,7 +98,7 @@ func (c contained) journey(t *testing.T, want workspace.Meta) {
 	if out := c.output(7, "more words", "shell", "--", "sh", "-c", "cat; exit 7"); out != "more words" {
 		t.Errorf("in the container: %q", out)
 	}
-	c.overhead(t)
+	c.cost(here)
 	c.nothingInside()
 	t.Run("ends", c.ends)
 	c.run(0, "clean", "--all")
@@ -106,17 +106,6 @@ func (c contained) journey(t *testing.T, want workspace.Meta) {
 		t.Errorf("nosa clean left %q", left)
 	}
 	c.nothingInside()
-}
-
-// overhead says what a command with nothing to do costs in a container.
-func (c contained) overhead(t *testing.T) {
-	t.Helper()
-	var took []time.Duration
-	for range 10 {
-		took = append(took, timed(func() { c.run(0, "build", "-q", "--version", "12.1") }))
-	}
-	slices.Sort(took)
-	t.Logf("%s: a build with nothing to do takes %s in a container", c.engine, took[len(took)/2])
 }
 
 // daemonDies kills docker's daemon under a build: the build ends, and what the daemon left goes once it is there again.

@@ -88,6 +88,12 @@ func TestE2ENothingToDo(t *testing.T) {
 		}
 	}
 	check("nothing changed", []string{"1.0", "nothing has changed: the build is 1.0"}, "ostree")
+	if out := w.run(0, "build", "ostree"); !strings.Contains(out, "nothing has changed: the build is 1.0") {
+		t.Errorf("a version is not asked for again:\n%s", out)
+	}
+	if out := w.run(0, "stages"); !strings.Contains(out, "build") || strings.Contains(out, "version") {
+		t.Errorf("stages:\n%s", out)
+	}
 	check("an image is missing", []string{"1.0", "nothing has changed", "✓ qemu image"}, "qemu")
 	check("one of two images is missing", []string{"1.0", "✓ metal image", "- qemu image", "is there: tiny-1.0-qemu.x86_64.qcow2"}, "qemu", "metal")
 	check("--force-image", []string{"1.0 1.0-1", "the commit is that of 1.0"}, "--force-image", "ostree")
