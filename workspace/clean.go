@@ -161,7 +161,8 @@ func stays(dir, name string) bool {
 	case "cache":
 		return name == ".lock"
 	case "tmp":
-		return name == trashName || name == "jobs" || name == "vms"
+		return name == trashName || name == "jobs" || name == "vms" ||
+			name == relayName // clean itself may be in one; they are removed when they are over
 	}
 	return false
 }

@@ -35,7 +35,7 @@ func populated(t *testing.T) *workspace.Workspace {
 	}
 	for _, name := range []string{
 		"src/config/manifest.yaml", "overrides/rpm/a.rpm", "pool/b.rpm", "builds/40.2/release.json", "builds/.history.jsonl",
-		"tmp/jobs/20261101T000000Z-build-0000/log", "tmp/vms/1/vm.json", "tmp/repo/config", "tmp/nosa-transient", "cache/repo/config", "cache/fetched.json",
+		"tmp/jobs/20261101T000000Z-build-0000/log", "tmp/vms/1/vm.json", "tmp/relay/nosa-1/lock", "tmp/repo/config", "tmp/nosa-transient", "cache/repo/config", "cache/fetched.json",
 	} {
 		writeFile(t, filepath.Join(w.Dir, name), "x")
 	}
@@ -78,7 +78,7 @@ func TestClean(t *testing.T) {
 		},
 		{
 			name: "all, by force", o: workspace.CleanOptions{All: true, Force: true}, index: []string{"40.9 x86_64", "40.3 aarch64"},
-			here: []string{"src/config/manifest.yaml", "overrides/rpm/a.rpm", "pool/b.rpm", "cache"},
+			here: []string{"src/config/manifest.yaml", "overrides/rpm/a.rpm", "pool/b.rpm", "cache", "tmp/relay/nosa-1/lock"},
 			gone: []string{"builds/40.1", "builds/latest", "cache/repo", "cache/fetched.json"},
 		},
 	} {

@@ -113,6 +113,12 @@ func (w *Workspace) KeptDir() string { return w.path("vms") }
 // JobsDir is the directory of the jobs' directories.
 func (w *Workspace) JobsDir() string { return w.path("tmp", "jobs") }
 
+// relayName is the directory below tmp/ of what is shared with containers that run a command.
+const relayName = "relay"
+
+// RelayDir is the directory of the directories that a command in a container shares with who started it.
+func (w *Workspace) RelayDir() string { return w.path("tmp", relayName) }
+
 // VMsDir is the directory of the VMs' directories.
 func (w *Workspace) VMsDir() string { return w.path("tmp", "vms") }
 

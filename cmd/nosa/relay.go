@@ -227,7 +227,7 @@ func (a *app) newRelay(ctx context.Context, binds []backend.Mount) (containerRun
 		if r.root, err = filepath.Abs(a.flags.dir); err != nil {
 			return r, nil, fmt.Errorf("finding the workspace: %w", err)
 		}
-		base = filepath.Join(ws.Tmp(), "relay")
+		base = ws.RelayDir()
 	} else { // machines that belong to no workspace
 		vms, loose := looseDir()
 		if loose != nil {

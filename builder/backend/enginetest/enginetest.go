@@ -10,7 +10,9 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -47,7 +49,7 @@ func StartDocker(t testing.TB) *Daemon {
 	d := &Daemon{dir: dir}
 	t.Cleanup(func() {
 		d.end(syscall.SIGTERM)
-		_ = unix.Unmount(filepath.Join(dir, "exec/netns/default"), unix.MNT_DETACH) // dockerd leaves it
+		unmountBelow(dir)
 		if err := os.RemoveAll(dir); err != nil {
 			t.Error(err)
 		}
@@ -89,9 +91,25 @@ func (d *Daemon) Kill() {
 	_ = d.cmd.Process.Kill()
 	<-d.ended
 	d.ended <- errKilled
+	// The next one takes a containerd for alive that ended with this one, as long as nobody has waited for it.
+	_ = os.Remove(filepath.Join(d.dir, "exec/containerd/containerd.pid"))
 }
 
 var errKilled = errors.New("killed")
+
+// unmountBelow ends the mounts that dockerd leaves: that of its network namespace, and all when it was killed.
+func unmountBelow(dir string) {
+	data, _ := os.ReadFile("/proc/self/mountinfo")
+	var found []string
+	for line := range strings.Lines(string(data)) {
+		if fields := strings.Fields(line); len(fields) > 4 && strings.HasPrefix(fields[4], dir+"/") { // proc_pid_mountinfo(5)
+			found = append(found, fields[4])
+		}
+	}
+	for _, name := range slices.Backward(found) {
+		_ = unix.Unmount(name, unix.MNT_DETACH)
+	}
+}
 
 // end ends the daemon and, where it does not end by itself, all that belongs to it.
 func (d *Daemon) end(sig syscall.Signal) {
