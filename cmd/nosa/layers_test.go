@@ -48,14 +48,16 @@ func layers() map[string][]string {
 		"builder/live":      {"builder/disk", "workspace/proc", "workspace/event", "assets"},
 		"builder/container": {"builder/backend", "workspace/proc", "workspace/event", "assets"},
 		"builder/backend":   {"builder/tool", "workspace/job", "workspace/proc"},
-		"builder/pool":      {"workspace/rpmmd", "workspace/proc", "workspace/event", "assets"},
-		"builder/ostree":    {"workspace/proc", "workspace/event", "assets"},
-		"builder/disk":      {"workspace/proc", "workspace/event", "assets"},
-		"builder/install":   {"builder/osmet", "builder/disk", "workspace/event"},
-		"builder/osmet":     {"workspace/proc", "workspace/event"},
-		"builder/oci":       {"workspace/proc", "workspace/event", "assets"},
-		"builder/sandbox":   {"workspace/proc", "workspace/event", "assets"},
-		"builder/tool":      {"workspace/proc", "workspace/event", "assets"},
+
+		"builder/backend/enginetest": {},
+		"builder/pool":               {"workspace/rpmmd", "workspace/proc", "workspace/event", "assets"},
+		"builder/ostree":             {"workspace/proc", "workspace/event", "assets"},
+		"builder/disk":               {"workspace/proc", "workspace/event", "assets"},
+		"builder/install":            {"builder/osmet", "builder/disk", "workspace/event"},
+		"builder/osmet":              {"workspace/proc", "workspace/event"},
+		"builder/oci":                {"workspace/proc", "workspace/event", "assets"},
+		"builder/sandbox":            {"workspace/proc", "workspace/event", "assets"},
+		"builder/tool":               {"workspace/proc", "workspace/event", "assets"},
 
 		"workspace":          {"workspace/*", "assets"},
 		"workspace/manifest": {"workspace/doc", "workspace/rpmmd"},
@@ -119,6 +121,9 @@ func TestLayers(t *testing.T) {
 		}
 		if strings.HasPrefix(pkg, "tui") && strings.HasSuffix(name, "_test.go") {
 			allowed = append(slices.Clone(allowed), "tui/tuitest") // goldens of what is drawn
+		}
+		if (pkg == "builder/backend" || pkg == "cmd/nosa") && strings.HasSuffix(name, "_test.go") {
+			allowed = append(slices.Clone(allowed), "builder/backend/enginetest")
 		}
 		for _, imp := range imports(t, name) {
 			if imp == pkg || allows(allowed, imp) {
