@@ -68,7 +68,7 @@ func (d *Daemon) Start(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer log.Close() //nolint:errcheck // the daemon's
+	defer func() { _ = log.Close() }() // the daemon has it
 	d.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), "dockerd", "--data-root", filepath.Join(d.dir, "data"), "--exec-root", filepath.Join(d.dir, "exec"),
 		"--pidfile", filepath.Join(d.dir, "pid"), "-H", d.socket(), "--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false")
 	d.cmd.Stdout, d.cmd.Stderr = log, log
@@ -82,7 +82,7 @@ func (d *Daemon) Start(t testing.TB) {
 		if time.Now().After(end) {
 			t.Fatal("the docker daemon does not answer")
 		}
-		time.Sleep(100 * time.Millisecond) //nolint:forbidigo // another process
+		time.Sleep(100 * time.Millisecond) // another process
 	}
 }
 
