@@ -26,7 +26,8 @@ const (
 )
 
 // Medium is an ISO image that is booted where no disk is bootable, so that what it
-// installs is booted the next time. The zero value is none. The image is not written.
+// installs is booted the next time; a stick on a BIOS is booted each time. The zero
+// value is none. The image is not written.
 type Medium struct {
 	Path string // absolute, or relative to the caller's directory
 	Type MediumType
@@ -38,7 +39,11 @@ type Medium struct {
 	Format string
 }
 
-// medium is the ISO image. It comes after every disk in the order of booting.
+// beforeDisks says that nothing would boot the image behind a disk: SeaBIOS tries one
+// hard disk only, the first, bootable or not (boot.c, add_bev), and a stick is one.
+func (m Medium) beforeDisks(f Firmware) bool { return m.Type == Stick && f == BIOS }
+
+// medium is the ISO image, next in the order of booting.
 func (s Spec) medium(bootindex *int) []string {
 	m := s.Medium
 	if m.Path == "" {

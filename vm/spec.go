@@ -187,10 +187,15 @@ func Args(spec Spec) ([]string, error) {
 	}
 	args := slices.Concat(s.base(p), s.flash())
 	bootindex := 1
+	if s.Medium.beforeDisks(s.Firmware) {
+		args = append(args, s.medium(&bootindex)...)
+	}
 	for i, d := range s.Disks {
 		args = append(args, d.args(i, &bootindex)...)
 	}
-	args = append(args, s.medium(&bootindex)...)
+	if !s.Medium.beforeDisks(s.Firmware) {
+		args = append(args, s.medium(&bootindex)...)
+	}
 	if s.Direct.Kernel != "" {
 		args = append(args, "-kernel", s.Direct.Kernel)
 		if s.Direct.Initrd != "" {

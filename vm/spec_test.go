@@ -46,6 +46,14 @@ func TestArgsGolden(t *testing.T) {
 		}},
 		{"cd-and-4k-target", Spec{Flash: flash, Disks: []Disk{{Size: 12 * event.GiB, Path: "disk0.qcow2", SectorSize: 4096}}, Medium: Medium{Path: "/live.iso"}, Net: Net{None: true}}},
 		{"stick", Spec{Medium: Medium{Path: "/run/medium.qcow2", Format: "qcow2", Type: Stick}, Net: Net{None: true}}},
+		{"stick-and-target", Spec{
+			Disks:  []Disk{{Size: 12 * event.GiB, Path: "disk0.qcow2"}},
+			Medium: Medium{Path: "/run/medium.qcow2", Format: "qcow2", Type: Stick}, Net: Net{None: true},
+		}},
+		{"stick-and-target-uefi", Spec{
+			Flash: flash, Disks: []Disk{{Size: 12 * event.GiB, Path: "disk0.qcow2"}},
+			Medium: Medium{Path: "/run/medium.qcow2", Format: "qcow2", Type: Stick}, Net: Net{None: true},
+		}},
 		{"cd-aarch64", Spec{Arch: AArch64, Flash: flash, Medium: Medium{Path: "/live.iso"}, Net: Net{None: true}}},
 		{"netboot", Spec{Netboot: Netboot{Dir: "/srv/tftp,1", File: "pxelinux.0"}, MemoryMiB: 1024}},
 		{"netboot-and-target", Spec{
