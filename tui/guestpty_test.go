@@ -74,6 +74,7 @@ func TestGuestShell(t *testing.T) {
 	attachGuest(tm)
 	tm.Send("echo $((6*7))\r")
 	tm.Await("┃42")
+	tm.Until("the next prompt", func() bool { return strings.Count(tm.Text(), "guest$") == 2 })
 	tm.Send("\x1ds")
 	tm.Send("\rstty size\r")
 	tm.Await("19 78")
