@@ -55,6 +55,7 @@ func newDriver(t *testing.T, o Options, w, h int) *driver {
 		return "test", nil
 	}
 	d.ticking = true // the clock stands
+	d.works.timer = func(after time.Duration) *time.Timer { return time.NewTimer(after / 50) }
 	t.Cleanup(func() {
 		stop()
 		d.works.wait()

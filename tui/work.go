@@ -19,7 +19,8 @@ type posted struct{ event screen.Event }
 type works struct {
 	life  context.Context // ends with the workbench
 	pump  *pump
-	guard *term.Guard // nil in tests
+	guard *term.Guard                     // nil in tests
+	timer func(time.Duration) *time.Timer // of what waits before it begins; tests have a quick one
 
 	mu      sync.Mutex
 	running map[string]*work // those that have a key
@@ -30,7 +31,7 @@ type works struct {
 type work struct{ stop context.CancelFunc }
 
 func newWorks(life context.Context, p *pump) *works {
-	return &works{life: life, pump: p, running: map[string]*work{}}
+	return &works{life: life, pump: p, timer: time.NewTimer, running: map[string]*work{}}
 }
 
 // begin makes the life of a new work, in place of an older one with the key.
@@ -70,7 +71,7 @@ func (w *works) do(effect screen.Work) tea.Cmd {
 	return func() tea.Msg {
 		defer w.count(-1)
 		if effect.After > 0 {
-			timer := time.NewTimer(effect.After)
+			timer := w.timer(effect.After)
 			defer timer.Stop()
 			select {
 			case <-timer.C:
