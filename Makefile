@@ -1,6 +1,8 @@
 # nosa: every target is a line that a person could type. `make` alone lists them.
 
 GO := $(shell command -v go 2>/dev/null || ls /usr/local/go/bin/go 2>/dev/null || ls /usr/lib/go/bin/go 2>/dev/null)
+# How nosa is compiled. What only compiles, or is not run with -race, does the same: once is enough.
+STATIC := CGO_ENABLED=0 GOFLAGS=-trimpath
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 PREFIX ?= /usr/local
 WS ?= demo
@@ -29,7 +31,7 @@ go:
 	@test -n "$(GO)" || { echo "go is not installed: unpack Go 1.26 or later from https://go.dev/dl/ to /usr/local/go, or put it on PATH" >&2; exit 12; }
 
 build: go ## build bin/nosa, bin/nosa-tui and bin/nestos-installer (static)
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/...
+	$(STATIC) $(GO) build -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/...
 
 demo: build ## sample system in ./demo, from packages to a checked boot, then the workbench over it; a second run is quick
 	@case "$$(bin/nosa backend 2>/dev/null)" in podman:*|docker:*) ;; *) assets/deps/install.sh ;; esac
@@ -55,14 +57,14 @@ test-full: deps-test build unit lint e2e-full fuzz ## test, and everything that 
 
 unit: go
 	@rm -rf tmp/test
-	$(GO) vet -tags e2e,record ./...
+	$(STATIC) $(GO) vet -tags e2e,record ./...
 	.ci/gotest unit -race ./...
 
 # Tests behind the build tag e2e want root, network or QEMU. Those named
-# TestE2E… are the one pass of `make test`; `make test-full` runs all. What is compiled
-# as `build` does is compiled once.
+# TestE2E… are the one pass of `make test`; `make test-full` runs all.
 e2e: go
-	CGO_ENABLED=0 GOFLAGS=-trimpath NOSA_POOL_CACHE=$(CURDIR)/tmp/poolcache .ci/gotest e2e -tags e2e -p 1 -timeout 40m -run '^TestE2E' ./...
+	$(STATIC) NOSA_POOL_CACHE=$(CURDIR)/tmp/poolcache .ci/gotest e2e -tags e2e -p 1 -timeout 40m -run '^TestE2E' \
+		$$(grep -rl --include='*_test.go' '^func TestE2E' . | xargs -n1 dirname | sort -u)
 
 e2e-full: build
 	NOSA_POOL_CACHE=$(CURDIR)/tmp/poolcache bin/nosa pool create tmp/pool
@@ -75,7 +77,7 @@ bench: go ## benchmarks, as ratios in one run
 	.ci/bench -tags e2e -p 1 -run '^$$' -bench . -benchtime 1x -timeout 60m ./...
 
 lint: $(GOLANGCI) ## golangci-lint, pinned
-	$(GOLANGCI) run ./...
+	$(STATIC) $(GOLANGCI) run ./...
 
 fmt: $(GOFUMPT) ## format all Go files
 	$(GOFUMPT) -l -w .
@@ -97,7 +99,7 @@ clean: ## remove what make made (not ./demo)
 	rm -rf bin .tools tmp/test
 
 $(GOLANGCI): | go
-	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	$(STATIC) GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 	mv $(TOOLS)/golangci-lint $@
 
 $(GOFUMPT): | go
