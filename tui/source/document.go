@@ -22,6 +22,7 @@ type document struct {
 	jumpTo *doc.Origin // where to go when it was read
 	theirs *[]byte     // what is on disk now, where that differs from base and the text is unsaved
 	saving bool
+	again  bool   // to be saved once more, when it was saved
 	rev    uint64 // of the text that was last validated
 	dirty  bool   // the tree says that it is not saved
 	kept   uint64 // of the text that is in the swap file; 0 is none
@@ -171,8 +172,13 @@ func (s *Screen) save(d *document) []screen.Effect {
 	return s.write(d)
 }
 
-// write writes it, whatever is in it.
+// write writes it, whatever is in it. One write is over before the next begins: it makes what the next takes
+// for the file's content.
 func (s *Screen) write(d *document) []screen.Effect {
+	if d.saving {
+		d.again = true
+		return nil
+	}
 	d.saving = true
 	job := saving{dir: s.env.WS.Dir, path: d.path, base: d.base, absent: d.absent, text: d.ed.Bytes(), make: d.absent}
 	return []screen.Effect{screen.Work{Key: "source.save " + d.path, Do: func(context.Context) screen.Event {
@@ -188,7 +194,8 @@ func (s *Screen) saved(e saved) []screen.Effect {
 	if d == nil {
 		return nil
 	}
-	d.saving = false
+	again := d.again
+	d.saving, d.again = false, false
 	switch {
 	case e.conflict != nil:
 		s.conflict(d, e.conflict)
@@ -210,6 +217,9 @@ func (s *Screen) saved(e saved) []screen.Effect {
 	effects = append(effects, s.validateAll(fullDelay)...)
 	if s.plan.asked {
 		effects = append(effects, s.preview()...)
+	}
+	if again && d.ed.Modified() {
+		effects = append(effects, s.save(d)...)
 	}
 	return effects
 }

@@ -51,7 +51,7 @@ func (s *Screen) askRename() []screen.Effect {
 // remove deletes the file under the cursor; what is more than a file is asked for.
 func (s *Screen) remove() []screen.Effect {
 	f, _ := s.entry()
-	unsaved := slices.ContainsFunc(s.Dirty(), func(p string) bool { return p == f.Path || strings.HasPrefix(p, f.Path+"/") })
+	unsaved := slices.ContainsFunc(s.Dirty(), func(p string) bool { return within(p, f.Path) })
 	if !f.Dir && !unsaved {
 		return s.deleteFile(f.Path)
 	}
@@ -67,8 +67,8 @@ func (s *Screen) remove() []screen.Effect {
 
 func (s *Screen) deleteFile(path string) []screen.Effect {
 	dir, now := s.env.WS.Dir, s.env.Now()
-	return []screen.Effect{screen.Work{Do: func(context.Context) screen.Event {
-		op, err := remove(dir, path, now)
+	return []screen.Effect{screen.Work{Do: func(ctx context.Context) screen.Event {
+		op, err := remove(ctx, dir, path, now)
 		return changedTree{op: op, err: err}
 	}}}
 }
@@ -100,8 +100,11 @@ func (s *Screen) answeredFiles(a screen.Answer) []screen.Effect {
 		}}}
 	case tagRename:
 		from, to := filepath.Clean(a.Values["from"]), filepath.Clean(a.Values["to"])
-		return []screen.Effect{screen.Work{Do: func(context.Context) screen.Event {
-			op, err := rename(dir, from, to)
+		if taken := s.textAt(to); taken != nil {
+			return taken
+		}
+		return []screen.Effect{screen.Work{Do: func(ctx context.Context) screen.Event {
+			op, err := rename(ctx, dir, from, to)
 			return changedTree{op: op, err: err}
 		}}}
 	}
@@ -111,16 +114,24 @@ func (s *Screen) answeredFiles(a screen.Answer) []screen.Effect {
 // undoFile takes the last change of the tree back.
 func (s *Screen) undoFile() []screen.Effect {
 	op := s.ops[len(s.ops)-1]
+	if op.kind == opRename {
+		if taken := s.textAt(op.from); taken != nil {
+			return taken
+		}
+	}
 	s.ops = s.ops[:len(s.ops)-1]
 	dir, now := s.env.WS.Dir, s.env.Now()
-	return []screen.Effect{screen.Work{Do: func(context.Context) screen.Event {
-		return changedTree{op: op, undone: true, err: op.undo(dir, now)}
+	return []screen.Effect{screen.Work{Do: func(ctx context.Context) screen.Event {
+		return changedTree{op: op, undone: true, err: op.undo(ctx, dir, now)}
 	}}}
 }
 
 // changedTree takes how a change of the tree went.
 func (s *Screen) changedTree(e changedTree) []screen.Effect {
 	if e.err != nil {
+		if e.undone {
+			s.ops = append(s.ops, e.op) // to be undone when what is in the way has gone
+		}
 		return []screen.Effect{screen.Notice{Level: screen.Bad, Text: e.err.Error()}}
 	}
 	if !e.undone {
@@ -152,15 +163,33 @@ func (s *Screen) changedTree(e changedTree) []screen.Effect {
 	return append(effects, screen.Notice{Level: screen.Good, Text: text})
 }
 
+// textAt says that no file can get a name by which there is unsaved text of a file that was deleted: the text
+// is nowhere else. It is nil where nothing is lost.
+func (s *Screen) textAt(to string) []screen.Effect {
+	for _, p := range s.open {
+		if d := s.docs[p]; d.absent && within(p, to) && d.ed.Modified() {
+			return []screen.Effect{screen.Notice{Level: screen.Warn, Text: "there is unsaved text of " + p + ", which was deleted: save it first, or undo its changes"}}
+		}
+	}
+	return nil
+}
+
 // moved has documents follow their files to another name.
 func (s *Screen) moved(from, to string) []screen.Effect {
 	var effects []screen.Effect
 	dir := s.env.WS.Dir
+	s.open = slices.DeleteFunc(s.open, func(p string) bool {
+		gone := within(p, to) && !within(p, from) // its file was deleted
+		if gone {
+			delete(s.docs, p)
+		}
+		return gone
+	})
 	for i, old := range s.open {
-		rest, ok := strings.CutPrefix(old, from)
-		if !ok || rest != "" && rest[0] != '/' {
+		if !within(old, from) {
 			continue
 		}
+		rest := strings.TrimPrefix(old, from)
 		d := s.docs[old]
 		delete(s.docs, old)
 		d.path = to + rest

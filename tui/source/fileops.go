@@ -1,6 +1,7 @@
 package source
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nestos/nosa/workspace/proc"
 	"github.com/nestos/nosa/workspace/share"
 )
 
@@ -91,7 +93,7 @@ func create(dir, path string) (fileOp, error) {
 }
 
 // rename moves a file, directory or link; what is there is never replaced.
-func rename(dir, from, to string) (fileOp, error) {
+func rename(ctx context.Context, dir, from, to string) (fileOp, error) {
 	op := fileOp{kind: opRename, path: to, from: from}
 	source, err := place(dir, from)
 	if err != nil {
@@ -104,11 +106,11 @@ func rename(dir, from, to string) (fileOp, error) {
 	if err != nil {
 		return op, err
 	}
-	return op, move(source, dest)
+	return op, move(ctx, source, dest)
 }
 
 // remove moves a file, directory or link to the trash.
-func remove(dir, path string, now time.Time) (fileOp, error) {
+func remove(ctx context.Context, dir, path string, now time.Time) (fileOp, error) {
 	op := fileOp{kind: opDelete, path: path}
 	abs, err := place(dir, path)
 	if err != nil {
@@ -121,17 +123,17 @@ func remove(dir, path string, now time.Time) (fileOp, error) {
 	if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(op.from)), 0o700); err != nil {
 		return op, fmt.Errorf("deleting %s: %w", path, err)
 	}
-	return op, move(abs, filepath.Join(dir, op.from))
+	return op, move(ctx, abs, filepath.Join(dir, op.from))
 }
 
 // undo takes a change back.
-func (op fileOp) undo(dir string, now time.Time) error {
+func (op fileOp) undo(ctx context.Context, dir string, now time.Time) error {
 	switch op.kind {
 	case opCreate:
-		_, err := remove(dir, op.path, now)
+		_, err := remove(ctx, dir, op.path, now)
 		return err
 	case opRename:
-		_, err := rename(dir, op.path, op.from)
+		_, err := rename(ctx, dir, op.path, op.from)
 		return err
 	}
 	if err := (saving{dir: dir, path: op.path}).makeDirs(); err != nil {
@@ -141,11 +143,11 @@ func (op fileOp) undo(dir string, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	return move(filepath.Join(dir, op.from), dest)
+	return move(ctx, filepath.Join(dir, op.from), dest)
 }
 
 // move renames without replacing anything; to another file system it copies.
-func move(from, to string) error {
+func move(ctx context.Context, from, to string) error {
 	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) { // a file system that cannot
 		if _, there := os.Lstat(to); there == nil {
@@ -160,33 +162,25 @@ func move(from, to string) error {
 	case errors.Is(err, unix.EEXIST):
 		return fmt.Errorf("%s is there already", filepath.Base(to))
 	case errors.Is(err, unix.EXDEV):
-		return moveFar(from, to)
+		return moveFar(ctx, from, to)
 	}
 	return fmt.Errorf("moving %s: %w", filepath.Base(from), err)
 }
 
-// moveFar copies to another file system and removes then.
-func moveFar(from, to string) error {
-	info, err := os.Lstat(from)
+// moveFar moves to another file system: a whole copy, with modes, owners and links as they are, gets the
+// name at once, and what is there is not replaced either.
+func moveFar(ctx context.Context, from, to string) error {
+	near, err := os.MkdirTemp(filepath.Dir(to), ".nosa-move-")
 	if err != nil {
-		return err
+		return fmt.Errorf("moving %s: %w", filepath.Base(from), err)
 	}
-	switch {
-	case info.IsDir():
-		err = os.CopyFS(to, os.DirFS(from))
-	case info.Mode()&fs.ModeSymlink != 0:
-		var link string
-		if link, err = os.Readlink(from); err == nil {
-			err = os.Symlink(link, to)
-		}
-	default:
-		var data []byte
-		if data, err = os.ReadFile(from); err == nil {
-			err = os.WriteFile(to, data, info.Mode().Perm())
-		}
-	}
-	if err != nil {
+	defer os.RemoveAll(near)
+	whole := filepath.Join(near, filepath.Base(to))
+	if _, err := proc.Output(ctx, proc.Cmd{Args: []string{"cp", "-a", "--no-target-directory", "--", from, whole}}); err != nil {
 		return fmt.Errorf("copying %s: %w", filepath.Base(from), err)
+	}
+	if err := move(ctx, whole, to); err != nil {
+		return err
 	}
 	return os.RemoveAll(from)
 }

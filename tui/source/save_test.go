@@ -385,6 +385,130 @@ func TestFileChanges(t *testing.T) {
 	d.said("belongs to the workspace")
 }
 
+// A file that goes to another file system keeps its mode and replaces nothing.
+func TestMoveFar(t *testing.T) {
+	here, far := t.TempDir(), ""
+	for _, dir := range []string{"/dev/shm", "/run", "/tmp"} {
+		if d, err := os.MkdirTemp(dir, "nosa-test-"); err == nil {
+			t.Cleanup(func() { _ = os.RemoveAll(d) })
+			if err := os.Rename(d, filepath.Join(here, "x")); errors.Is(err, unix.EXDEV) {
+				far = d
+				break
+			}
+			_ = os.Rename(filepath.Join(here, "x"), d)
+		}
+	}
+	if far == "" {
+		t.Skip("there is one file system that can be written: nothing is far")
+	}
+	write := func(path, text string, mode os.FileMode) string {
+		t.Helper()
+		for _, err := range []error{os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600), os.Chmod(path, mode)} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		return path
+	}
+	write(filepath.Join(far, "dir/secret"), "a", 0o440)
+	if err := os.Symlink("secret", filepath.Join(far, "dir/link")); err != nil {
+		t.Fatal(err)
+	}
+	if err := move(t.Context(), filepath.Join(far, "dir"), filepath.Join(here, "dir")); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(filepath.Join(here, "dir/link")); err != nil || info.Mode() != 0o440 {
+		t.Errorf("%v, %v", info, err)
+	}
+	if _, err := os.Lstat(filepath.Join(far, "dir")); err == nil {
+		t.Error("it is where it was, too")
+	}
+	from, to := write(filepath.Join(far, "file"), "new", 0o644), write(filepath.Join(here, "file"), "old", 0o644)
+	if err := move(t.Context(), from, to); err == nil || err.Error() != "file is there already" {
+		t.Errorf("it was replaced: %v", err)
+	}
+	for path, want := range map[string]string{from: "new", to: "old"} {
+		if got, err := os.ReadFile(path); err != nil || string(got) != want {
+			t.Errorf("%s is %q, %v", path, got, err)
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(here, ".nosa-move-*")); left != nil {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// An undo that something is in the way of can be done later.
+func TestUndoOfDelete(t *testing.T) {
+	d := newDesk(t, small())
+	const file = "src/config/image.yaml"
+	d.s.tree.Select(file)
+	d.keys("D")
+	d.said("deleted")
+	d.write(file, "of somebody else\n")
+	d.snapshot()
+	d.keys("u")
+	d.said("is there already")
+	if got := d.read(file); got != "of somebody else\n" {
+		t.Errorf("it is %q", got)
+	}
+	d.do(os.Remove(filepath.Join(d.dir, file)))
+	d.snapshot()
+	d.keys("u")
+	d.said("is back")
+}
+
+// The unsaved text of a file that was deleted is nowhere else: no other file gets its name.
+func TestRenameOntoText(t *testing.T) {
+	d := newDesk(t, small())
+	const gone, other = "src/config/image.yaml", "src/config/platforms.yaml"
+	d.open(other)
+	d.open(gone)
+	d.keys("enter")
+	d.typed("# mine\n")
+	d.keys("esc")
+	d.do(os.Remove(filepath.Join(d.dir, gone)))
+	d.snapshot(gone)
+	d.said("was deleted on disk")
+	d.s.SetFocus(paneFiles)
+	rename := func() {
+		t.Helper()
+		d.s.tree.Select(other)
+		d.keys("r")
+		d.answer("ok", "to", gone)
+	}
+	rename()
+	d.said("unsaved text of " + gone)
+	if !strings.Contains(d.s.docs[gone].ed.Text(), "# mine") || d.read(other) == "" {
+		t.Error("the text or the file has gone")
+	}
+	d.s.docs[gone].ed.Reload(nil)
+	d.s.docs[gone].ed.MarkSavedAs(nil)
+	rename()
+	d.said("renamed to " + gone)
+	if got := slices.DeleteFunc(slices.Clone(d.s.open), func(p string) bool { return p != gone && p != other }); len(got) != 1 {
+		t.Errorf("open are %v", got)
+	}
+}
+
+// Saving again while a save is under way is no conflict with oneself.
+func TestSaveTwice(t *testing.T) {
+	d := newDesk(t, small())
+	const file = "src/config/image.yaml"
+	d.open(file)
+	d.keys("enter")
+	d.typed("# one\n")
+	doc := d.s.docs[file]
+	first := d.s.save(doc)
+	d.typed("# two\n")
+	if second := d.s.save(doc); second != nil {
+		t.Errorf("two saves at once: %v", second)
+	}
+	d.run(first)
+	if got := d.read(file); !strings.HasPrefix(got, "# one\n# two\n") || len(d.asks) > 0 || doc.ed.Modified() {
+		t.Errorf("the file is %q, asked is %v", got, d.asks)
+	}
+}
+
 func TestFileChangesStayInside(t *testing.T) {
 	d := newDesk(t, small())
 	d.write("elsewhere/x", "")
@@ -395,17 +519,17 @@ func TestFileChangesStayInside(t *testing.T) {
 		if _, err := create(d.dir, path); err == nil {
 			t.Errorf("%s was made", path)
 		}
-		if _, err := rename(d.dir, "src/config/image.yaml", path); err == nil {
+		if _, err := rename(t.Context(), d.dir, "src/config/image.yaml", path); err == nil {
 			t.Errorf("renamed to %s", path)
 		}
-		if _, err := remove(d.dir, path, clock()); err == nil {
+		if _, err := remove(t.Context(), d.dir, path, clock()); err == nil {
 			t.Errorf("%s was deleted", path)
 		}
 	}
-	if _, err := rename(d.dir, "src/config/image.yaml", "overrides/taken"); err == nil {
+	if _, err := rename(t.Context(), d.dir, "src/config/image.yaml", "overrides/taken"); err == nil {
 		t.Error("another file was replaced")
 	}
-	if _, err := remove(d.dir, "src/config/out", clock()); err != nil || d.read("elsewhere/x") != "" {
+	if _, err := remove(t.Context(), d.dir, "src/config/out", clock()); err != nil || d.read("elsewhere/x") != "" {
 		t.Errorf("deleting a link: %v, what it leads to: %q", err, d.read("elsewhere/x"))
 	}
 	for _, name := range []string{"", "../x", "/x", "a//b", "a/./b", ".git", "a\x00b", "a\nb", strings.Repeat("x", 300)} {
