@@ -92,7 +92,7 @@ func (s *Screen) open() []screen.Effect {
 	return s.start(e.stage, e.args)
 }
 
-// longRun is how long a job has run when its cancelling is asked about.
+// longRun is how long a job has run when its cancelling is asked about; somebody else's is from its start.
 const longRun = time.Minute
 
 func (s *Screen) cancel() []screen.Effect {
@@ -103,7 +103,7 @@ func (s *Screen) cancel() []screen.Effect {
 		return []screen.Effect{screen.Notice{Level: screen.Note, Text: strings.Join(e.args, " ") + " is out of the queue"}}
 	}
 	took := j.Elapsed(s.now())
-	if took < longRun {
+	if took < longRun && j.Info.User == s.env.User {
 		return []screen.Effect{screen.Cancel{Job: string(j.Info.ID)}}
 	}
 	text := []string{fmt.Sprintf("%s runs for %s. What it has done so far is lost; this cannot be undone.", j.Info.Stage, widget.Stopwatch(took))}

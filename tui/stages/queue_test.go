@@ -187,6 +187,12 @@ func TestCancel(t *testing.T) {
 	if diff := cmp.Diff("screen.Cancel{"+string(m.Info.ID)+"}", b.said()); diff != "" {
 		t.Error(diff)
 	}
+	b.s.env.User = "another"
+	b.on("build", "x")
+	if diff := cmp.Diff("ask Cancel build?", b.said()); diff != "" {
+		t.Error(diff)
+	}
+	b.s.env.User = m.Info.User
 	b.now = b.now.Add(2 * longRun)
 	b.on("build", "x")
 	if diff := cmp.Diff("ask Cancel build?", b.said()); diff != "" {
