@@ -359,6 +359,32 @@ func TestStart(t *testing.T) {
 	}
 }
 
+// Who types to a guest goes on typing to it when a machine that was asked for appears.
+func TestStartWhileTyping(t *testing.T) {
+	b, up, _, _ := twoMachines(t)
+	b.s.SetFocus(paneConsole)
+	b.readConsole()
+	if b.press("enter"); !b.s.Raw() {
+		t.Fatal("the guest has not the keys")
+	}
+	values := map[string]string{fieldBuild: "good"}
+	args := runArgs(values)
+	b.does(b.s.launch(values))
+	b.said()
+	fresh := b.begin(time.Second, func(i *machine.Info) { i.Argv = append([]string{"/usr/bin/nosa"}, args...) })
+	b.read()
+	b.handle(screen.Started{Args: args, Tag: tagStart, Text: "{\"v\":1,\"id\":\"" + string(fresh.id) + "\"}\n"})
+	b.handle(screen.LoopBegan{})
+	b.begin(0, ofLoop)
+	b.read()
+	if b.s.shown != up.id || !b.s.Raw() || b.s.Focus() != paneConsole {
+		t.Errorf("%s is shown, raw %v", b.s.shown, b.s.Raw())
+	}
+	if got := b.said(); strings.Count(got, "machine "+short(fresh.id)+" is there") != 1 {
+		t.Errorf("said %q", got)
+	}
+}
+
 // Builds has a build booted: with the form, or at once as the last.
 func TestBootOfABuild(t *testing.T) {
 	b := newBench(t, "").handle(built()).read()
@@ -416,6 +442,15 @@ func TestMachineDies(t *testing.T) {
 	_ = up.Close() // as by kill -9 of its hub
 	b.read()
 	b.until("the end", func() bool { return b.s.console().Status().Link == serial.Ended })
+	for _, piece := range []string{"\x1b[200~q\r", "Sq\x1b[201~"} { // no key of the workbench is in what is pasted
+		rest, effects := b.s.Type([]byte(piece))
+		if b.does(effects); len(rest) > 0 || !b.s.Raw() {
+			t.Errorf("%q of a paste to a machine that died is the workbench's, or gives the keys back", rest)
+		}
+	}
+	if got := b.said(); !strings.Contains(got, "what was pasted is dropped") {
+		t.Errorf("said %q", got)
+	}
 	if rest, _ := b.s.Type([]byte("dq")); len(rest) > 0 || b.s.Raw() {
 		t.Errorf("%q that was typed to a machine that died is the workbench's, or q does not give the keys back", rest)
 	}

@@ -51,14 +51,22 @@ func say(level screen.Level, text string) []screen.Effect {
 func (v *View) Type(p []byte) (rest []byte, effects []screen.Effect) {
 	for len(p) > 0 && v.Attached() {
 		switch {
-		case !v.src.live():
-			v.typedToNobody(p)
-			return nil, effects
 		case v.pasting:
 			var done bool
 			if p, done = v.collect(p); done {
 				return p, append(effects, v.paste(string(v.pasted))...)
 			}
+		case !v.src.live():
+			i := bytes.Index(p, []byte(pasteBegin))
+			if i < 0 {
+				v.typedToNobody(p)
+				return nil, effects
+			}
+			if v.typedToNobody(p[:i]); !v.Attached() {
+				return p[i:], effects
+			}
+			v.pasting, v.pasted = true, nil
+			p = p[i+len(pasteBegin):]
 		case v.prefixed:
 			key, n := firstKey(p)
 			p = p[n:]
@@ -233,6 +241,9 @@ func (v *View) PasteHeld() []screen.Effect {
 // paste types a text that was pasted, or asks first where it has more than one line.
 func (v *View) paste(text string) []screen.Effect {
 	v.pasted = nil
+	if !v.src.live() {
+		return say(screen.Warn, "the machine has ended: what was pasted is dropped")
+	}
 	var effects []screen.Effect
 	if len(text) > longestPaste {
 		text = strings.ToValidUTF8(text[:longestPaste], "")
