@@ -40,14 +40,27 @@ func TestLoopInTheStatusLine(t *testing.T) {
 func TestGoGently(t *testing.T) {
 	d := newDriver(t, Options{Dir: sample(t), Nosa: nosa(t)}, 120, 40)
 	g := screen.Go{Screen: screen.Builds, Gently: true, Notice: "it is there"}
+	goes := func() {
+		t.Helper()
+		for _, cmd := range d.perform([]screen.Effect{g}) {
+			d.run(cmd)
+		}
+		d.settle()
+	}
 	d.keys("1 :")
-	d.perform([]screen.Effect{g})
+	goes()
 	if d.screen().Name() != screen.Source || d.notices.last().Text != "it is there" {
 		t.Errorf("on %s: %+v", d.screen().Name(), d.notices.last())
 	}
 	d.keys("esc")
-	d.perform([]screen.Effect{g})
+	goes()
 	if d.screen().Name() != screen.Builds {
 		t.Errorf("on %s", d.screen().Name())
+	}
+	d.keys("/") // a filter
+	d.notices = notices{}
+	goes()
+	if !d.screen().Typing() || d.notices.last().Text != "it is there" {
+		t.Errorf("typing %v: %+v", d.screen().Typing(), d.notices.last())
 	}
 }

@@ -370,8 +370,12 @@ func (m *model) goTo(g screen.Go) []tea.Cmd {
 	if i < 0 {
 		return nil
 	}
-	if g.Gently && i != m.current && (m.screen().Typing() || len(m.overlays) > 0) {
+	typing := m.screen().Typing()
+	if g.Gently && (typing || i != m.current && len(m.overlays) > 0) {
 		m.notices.add(screen.Notice{Level: screen.Good, Text: g.Notice}, m.o.now())
+		if i == m.current {
+			return nil // what it shows is what is typed to
+		}
 		return m.perform(m.screens[i].Open(g.Target))
 	}
 	m.current = i

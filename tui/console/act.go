@@ -72,13 +72,14 @@ func (s *Screen) started(e screen.Started) []screen.Effect {
 		}
 		return nil
 	}
+	var effects []screen.Effect
 	for line := range strings.Lines(e.Text) {
 		var m machine.Info
 		if json.Unmarshal([]byte(line), &m) == nil && m.ID != "" {
-			s.wanted, s.focus = m.ID, paneConsole
+			effects = append(effects, s.came(m.ID)...)
 		}
 	}
-	return s.showWanted()
+	return append(effects, s.showWanted()...)
 }
 
 // quick runs a command that answers at once, or nearly, and says what came of it.

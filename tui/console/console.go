@@ -27,12 +27,13 @@ type Screen struct {
 	known    bool // machines have come
 	builds   feed.Builds
 
-	list   widget.Table
-	rows   *machineRows
-	onlyUp bool       // those that ended are hidden
-	shown  machine.ID // the machine whose console, boot and report are seen; "" is none
-	wanted machine.ID // one that is to be shown as soon as it is known
-	wish   launch     // a start whose machine is to be shown as soon as it is there
+	list      widget.Table
+	rows      *machineRows
+	onlyUp    bool       // those that ended are hidden
+	shown     machine.ID // the machine whose console, boot and report are seen; "" is none
+	wanted    machine.ID // one that is to be shown as soon as it is known
+	announced machine.ID // the last that was told of instead
+	wish      launch     // a start whose machine is to be shown as soon as it is there
 
 	loop loopWish
 

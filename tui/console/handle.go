@@ -70,11 +70,11 @@ func (s *Screen) take(e feed.Machines) []screen.Effect {
 	if e.Problem != "" {
 		s.list.Empty = []string{"The machines cannot be listed:", e.Problem}
 	}
-	if id := s.awaited(); id != "" {
-		s.wanted, s.wish = id, launch{}
-		s.focus = paneConsole
-	}
 	effects := s.tell(first)
+	if id := s.awaited(); id != "" {
+		s.wish = launch{}
+		effects = append(effects, s.came(id)...)
+	}
 	for id := range s.reports {
 		if _, ok := e.Find(id); !ok {
 			delete(s.reports, id)
@@ -85,6 +85,20 @@ func (s *Screen) take(e feed.Machines) []screen.Effect {
 	effects = append(effects, s.loopMachine()...)
 	s.refact()
 	return append(effects, s.inspectOnce()...)
+}
+
+// came goes to a machine that was asked for. Who types, to a guest or else, is told of it once: the rest of the
+// line would go elsewhere.
+func (s *Screen) came(id machine.ID) []screen.Effect {
+	if !s.Typing() || id == s.shown {
+		s.wanted, s.focus = id, paneConsole
+		return nil
+	}
+	if id == s.announced {
+		return nil
+	}
+	s.announced = id
+	return []screen.Effect{screen.Notice{Level: screen.Good, Text: "machine " + short(id) + " is there: it is in the list of machines"}}
 }
 
 // tell tells the boots that went wrong since; what had gone wrong before the first look is no news. The

@@ -45,7 +45,9 @@ func (s *Screen) loopEnded(r feed.Rounds) []screen.Effect {
 // showLoop goes to a machine, unless somebody types elsewhere.
 func (s *Screen) showLoop(id machine.ID, what string) []screen.Effect {
 	s.loop = loopWish{}
-	s.focus = paneConsole
+	if !s.Typing() {
+		s.focus = paneConsole
+	}
 	return []screen.Effect{screen.Go{
 		Screen: screen.Console, Target: screen.Target{Machine: string(id)}, Gently: true, Notice: "machine " + string(id) + " " + what + ": its console is on the Console screen",
 	}}
