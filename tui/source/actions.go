@@ -51,7 +51,7 @@ func (s *Screen) textActions() []screen.Action {
 		{ID: "source.next-conflict", Title: "Next place that a merge has marked", Keys: []string{"]"}, Off: s.noMarks, Run: func() []screen.Effect { return s.nextConflict(1) }},
 		{ID: "source.previous-conflict", Title: "Previous place that a merge has marked", Keys: []string{"["}, Off: s.noMarks, Run: func() []screen.Effect { return s.nextConflict(-1) }},
 		{ID: "source.unsaved", Title: "Show what is not saved", Keys: []string{"d"}, Pane: paneEditor, Off: s.notModified, Run: s.showUnsaved},
-		{ID: "source.reload", Title: "Give up unsaved text and read the file again", Off: s.notModified, Run: func() []screen.Effect { return s.take(s.current(), s.current().base) }},
+		{ID: "source.reload", Title: "Give up unsaved text and read the file again", Off: s.notThere, Run: s.reload},
 	}
 }
 

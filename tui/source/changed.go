@@ -93,6 +93,27 @@ func (s *Screen) vanished(d *document) []screen.Effect {
 	return []screen.Effect{screen.Notice{Level: screen.Warn, Text: d.path + " was deleted on disk; saving makes it again"}}
 }
 
+// notThere is why no file's text can take the place of what is unsaved.
+func (s *Screen) notThere() string {
+	if why := s.notModified(); why != "" {
+		return why
+	}
+	if s.current().absent {
+		return "it was deleted on disk"
+	}
+	return ""
+}
+
+// reload gives unsaved text up for what the file holds now, as far as is known.
+func (s *Screen) reload() []screen.Effect {
+	d := s.current()
+	text := d.base
+	if d.theirs != nil {
+		text = *d.theirs
+	}
+	return s.take(d, text)
+}
+
 // take replaces the text by what is on disk; the cursor stays where it is.
 func (s *Screen) take(d *document, text []byte) []screen.Effect {
 	d.base, d.absent, d.theirs = text, false, nil

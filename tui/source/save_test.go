@@ -389,7 +389,7 @@ func TestFileChanges(t *testing.T) {
 func TestMoveFar(t *testing.T) {
 	here, far := t.TempDir(), ""
 	for _, dir := range []string{"/dev/shm", "/run", "/tmp"} {
-		if d, err := os.MkdirTemp(dir, "nosa-test-"); err == nil {
+		if d, err := os.MkdirTemp(dir, "nosa-test-"); err == nil { //nolint:usetesting // on another file system
 			t.Cleanup(func() { _ = os.RemoveAll(d) })
 			if err := os.Rename(d, filepath.Join(here, "x")); errors.Is(err, unix.EXDEV) {
 				far = d
@@ -487,6 +487,30 @@ func TestRenameOntoText(t *testing.T) {
 	d.said("renamed to " + gone)
 	if got := slices.DeleteFunc(slices.Clone(d.s.open), func(p string) bool { return p != gone && p != other }); len(got) != 1 {
 		t.Errorf("open are %v", got)
+	}
+}
+
+// Giving up what is unsaved shows what the file holds now; without a file there is nothing to show.
+func TestReload(t *testing.T) {
+	d := newDesk(t, small())
+	const file = "src/config/image.yaml"
+	d.open(file)
+	d.keys("enter")
+	d.typed("# mine\n")
+	d.write(file, "theirs: 1\n")
+	d.snapshot(file)
+	if why := d.s.notThere(); why != "" {
+		t.Error(why)
+	}
+	d.run(d.s.reload())
+	if got := d.s.docs[file]; got.ed.Text() != "theirs: 1\n" || got.ed.Modified() || got.theirs != nil {
+		t.Errorf("%q, modified %v", got.ed.Text(), got.ed.Modified())
+	}
+	d.typed("# mine\n")
+	d.do(os.Remove(filepath.Join(d.dir, file)))
+	d.snapshot(file)
+	if why := d.s.notThere(); why != "it was deleted on disk" {
+		t.Errorf("%q", why)
 	}
 }
 
