@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -160,6 +161,7 @@ func TestLiveFetch(t *testing.T) {
 		{"no ranges", "", whole},
 		{"cut off again and again", "", cut(serve(content), block+1000)},
 		{"cut off without ranges", "", once(cut(whole, block+block/2), whole)},
+		{"stalls", "", once(stall(content, block-block/4), serve(content))},
 		{"busy at first", "", once(http.NotFound, serve(content))},
 		{"redirection", "", once(http.RedirectHandler("/other/place?x=1", http.StatusFound).ServeHTTP, serve(content))},
 		{"damaged", "another hash", serve(damaged)},
@@ -187,6 +189,9 @@ func TestLiveFetch(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "rootfs.img")
 			cmd := exec.CommandContext(t.Context(), need(t, "bash"), filepath.Join(dir, "live-fetch"), server.URL+"/images/rootfs.img", file)
 			cmd.Env = []string{"PATH=" + programs(t), "NESTOS_LIVE=" + t.TempDir(), "NESTOS_HASHES=" + hashes, "NESTOS_PAUSE=0.01", "NESTOS_PATIENCE=0"}
+			if tc.name == "stalls" {
+				cmd.Env = append(cmd.Env, "NESTOS_PIECE=1")
+			}
 			if tc.want == "" {
 				cmd.Env = append(cmd.Env, "NESTOS_PATIENCE=60")
 			}
@@ -236,6 +241,23 @@ func once(first, then http.HandlerFunc) http.HandlerFunc {
 			return
 		}
 		then(w, r)
+	}
+}
+
+// stall gives the content, with a pause after so many bytes: longer than one of the
+// client's pieces may take, and shorter than two.
+func stall(content []byte, after int) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", strconv.Itoa(len(content)))
+		w.Write(content[:after])
+		if err := http.NewResponseController(w).Flush(); err != nil {
+			return
+		}
+		select {
+		case <-r.Context().Done():
+		case <-time.After(1500 * time.Millisecond):
+			w.Write(content[after:])
+		}
 	}
 }
 
