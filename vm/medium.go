@@ -143,19 +143,21 @@ func (m Medium) changes() (patches, error) {
 	return list, nil
 }
 
-// TakesIgnition says if an ISO image has room for a config.
-func TakesIgnition(path string) (bool, error) {
-	err := live.Shown(path, func(a *live.Areas) error {
-		_, err := a.Ignition()
+// MediumIgnition gives the config that is embedded into an ISO image, nil where there
+// is none, and says if the image has room for one.
+func MediumIgnition(path string) (config []byte, takes bool, err error) {
+	err = live.Shown(path, func(a *live.Areas) error {
+		var err error
+		config, err = a.Ignition()
 		return err
 	})
 	switch {
 	case err == nil || errors.Is(err, live.ErrNoIgnition):
-		return true, nil
+		return config, true, nil
 	case errors.Is(err, live.ErrNoIgnitionArea):
-		return false, nil
+		return nil, false, nil
 	}
-	return false, err
+	return nil, false, err
 }
 
 // patch is bytes that differ from those of an image.

@@ -42,9 +42,10 @@ machine, nest logged in on the consoles. A machine that was started with nothing
 that the first boot would do differently is resumed where an earlier one of the
 same build had its prompt, in about a second; --cold boots.
 
-A live system is told the same by what its ISO has room for, or over HTTP. It gets
-4096 MiB: all that it writes is in memory, and its root filesystem too where that
-comes over the network. An ISO without such room is one to look at: -c.
+A live system is told the same by what its ISO has room for, or over HTTP; a config
+that the ISO has already is merged where none is given. It gets 4096 MiB: all that
+it writes is in memory, and its root filesystem too where that comes over the
+network. An ISO without such room is one to look at: -c.
 
 Without KVM QEMU emulates, which is slower: the timeouts know.` +
 			exitHelp(exitOK, exitFailed, exitUsage, exitConfig, exitNoWorkspace, exitMissing, exitCancelled) +

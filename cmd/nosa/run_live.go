@@ -143,15 +143,16 @@ func (p *runPlan) findLive(ctx context.Context) error {
 	return nil
 }
 
-// setMedium makes the machine boot an ISO. One that cannot be given a config is one
-// to look at: nobody gets in by SSH.
+// setMedium makes the machine boot an ISO, whose own config is the user's where no
+// other is given. One that cannot be given a config is one to look at: nobody gets in
+// by SSH.
 func (p *runPlan) setMedium(path string) error {
 	p.info.Image, p.req.Spec.Medium.Path = path, path
 	if p.o.asDisk {
 		p.req.Spec.Medium.Type = vm.Stick
 	}
-	takes, err := vm.TakesIgnition(path)
-	if err != nil || takes {
+	config, takes, err := vm.MediumIgnition(path)
+	if p.config = config; err != nil || takes {
 		return err
 	}
 	p.sealed = true

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,8 +13,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 
+	"github.com/nestos/nosa/builder/live"
 	"github.com/nestos/nosa/vm"
 	"github.com/nestos/nosa/workspace/event"
+	"github.com/nestos/nosa/workspace/proc"
 )
 
 // What a live system is booted from, and where it may be installed to.
@@ -142,5 +147,55 @@ func TestLiveBoot(t *testing.T) {
 	sealed := &runPlan{sealed: true}
 	if err := sealed.liveBoot(dir); err != nil || sealed.req.Spec.Medium.Ignition != nil {
 		t.Errorf("one that takes none: %v", err)
+	}
+}
+
+// The config that is embedded into an ISO is merged with what the command adds, as
+// one of the user's is; a config that is given is in its place.
+func TestLiveBootEmbedded(t *testing.T) {
+	if _, err := exec.LookPath("xorriso"); err != nil {
+		missing(t, err.Error())
+	}
+	dir := t.TempDir()
+	config := func(user string) []byte {
+		return []byte(`{"ignition":{"version":"3.4.0"},"passwd":{"users":[{"name":"` + user + `"}]}}`)
+	}
+	for name, data := range map[string][]byte{
+		"tree/images/ignition.img": make([]byte, 16<<10), "tree/nestos/igninfo.json": []byte(`{"file": "images/ignition.img"}`), "user.ign": config("given"),
+	} {
+		name = filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, data, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	empty, fitted := filepath.Join(dir, "empty.iso"), filepath.Join(dir, "fitted.iso")
+	args := []string{"xorriso", "-as", "mkisofs", "-quiet", "-o", empty, "-r", filepath.Join(dir, "tree")}
+	if err := proc.Run(t.Context(), proc.Cmd{Args: args}); err != nil {
+		t.Fatal(err)
+	}
+	if err := live.Changed(t.Context(), empty, fitted, func(a *live.Areas) error { return a.SetIgnition(config("embedded")) }); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name           string
+		o              runOptions
+		has, not, note string
+	}{
+		{"none", runOptions{iso: empty}, "autologin", "embedded", ""},
+		{"embedded", runOptions{iso: fitted}, `"embedded"`, "given", ""},
+		{"given", runOptions{iso: fitted, ignition: filepath.Join(dir, "user.ign")}, `"given"`, "embedded", "fitted.iso is left out"},
+	} {
+		var notes bytes.Buffer
+		p := &runPlan{app: &app{stderr: &notes}, o: tt.o}
+		if err := errors.Join(p.findLive(t.Context()), p.findConfig(t.Context()), p.liveBoot(dir)); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		got := string(p.req.Spec.Medium.Ignition)
+		if !strings.Contains(got, "autologin") || !strings.Contains(got, tt.has) || strings.Contains(got, tt.not) {
+			t.Errorf("%s: %s", tt.name, got)
+		}
+		if tt.note == "" && notes.Len() > 0 || !strings.Contains(notes.String(), tt.note) {
+			t.Errorf("%s: note %q, want %q", tt.name, notes.String(), tt.note)
+		}
 	}
 }

@@ -24,7 +24,7 @@ type runPlan struct {
 	info   machine.Info
 	req    vm.HubRequest
 	choice vm.Choice
-	config []byte // the user's Ignition config; nil is none
+	config []byte // the user's Ignition config, or the ISO's own; nil is none
 	prober vm.Prober
 	kept   *keptDisk // nil is none
 	sealed bool      // what is booted cannot be told anything
@@ -141,6 +141,9 @@ func (p *runPlan) findConfig(context.Context) error {
 			return usageError{fmt.Errorf("--add-ignition: %w", err)}
 		}
 	}
+	if len(p.config) > 0 && (p.o.ignition != "" || p.o.butane != "") {
+		p.app.note("warning: the config that is embedded into " + p.info.Image + " is left out: another is given")
+	}
 	switch {
 	case p.o.ignition != "":
 		data, err := readSmall(p.o.ignition)
@@ -160,6 +163,9 @@ func (p *runPlan) findConfig(context.Context) error {
 		}
 		config, list, err := ignition.FromButane(p.o.butane, data)
 		p.config = config
+		return p.configProblems(list, err)
+	case len(p.config) > 0:
+		list, err := ignition.Check(p.info.Image, p.config)
 		return p.configProblems(list, err)
 	}
 	return nil
