@@ -97,7 +97,15 @@ func openDevice(given string, s system) (d *device, err error) {
 	return d, nil
 }
 
+// createFile makes a file in the place of a disk. What has a device's name is not
+// one: who wants it anyway says where.
 func createFile(name string) (*device, error) {
+	if !strings.ContainsRune(name, '/') {
+		dev := filepath.Join("/dev", name)
+		if info, err := os.Stat(dev); err == nil && !info.IsDir() {
+			return nil, fmt.Errorf("there is no such file, but a device %s: name that, or ./%s for a new file", dev, name)
+		}
+	}
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return nil, err
