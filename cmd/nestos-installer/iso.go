@@ -229,7 +229,11 @@ func extract(disc *live.Disc, name, out string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Cleanup()) }()
-	if _, err := io.Copy(f, in); err != nil {
+	n, err := io.Copy(f, in)
+	if err == nil && n < in.Size() {
+		err = fmt.Errorf("the ISO ends after %d of its %d bytes: %w", n, in.Size(), io.ErrUnexpectedEOF)
+	}
+	if err != nil {
 		return fmt.Errorf("extracting /%s: %w", name, err)
 	}
 	return f.CloseAtomicallyReplace()
