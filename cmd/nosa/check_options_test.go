@@ -121,6 +121,34 @@ func TestCheckQuiet(t *testing.T) {
 	}
 }
 
+// An upgrade begins on the machine of the artifact.
+func TestUpgradeOptions(t *testing.T) {
+	c, facts, build := checkedBuild(t)
+	data := `{"openstack": {"kernel_arguments": ["console=ttyS0,115200n8 console=tty0"]}}`
+	if err := os.WriteFile(filepath.Join(build, builder.PlatformsFile), []byte(data), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		kind   string
+		sector int
+		quiet  bool
+		way    check.WayIn
+	}{
+		{"qemu", 512, false, check.ByIgnition},
+		{"metal4k", 4096, false, check.ByBootPartition},
+		{"openstack", 512, true, check.ByConfigDrive},
+	} {
+		o, err := c.upgradeOptions(t.Context(), facts, target{kind: tt.kind, firmware: vm.UEFI})
+		want := vm.Spec{Arch: vm.X86_64, Firmware: vm.UEFI, Disks: []vm.Disk{{Path: filepath.Join(build, tt.kind), SectorSize: tt.sector}}}
+		if diff := cmp.Diff(want, o.Spec); err != nil || diff != "" {
+			t.Errorf("%s: %v %s", tt.kind, err, diff)
+		}
+		if o.Quiet != tt.quiet || o.WayIn != tt.way || o.Want.Commit != facts.Meta.Commit {
+			t.Errorf("%s: %+v", tt.kind, o)
+		}
+	}
+}
+
 // The machines that the checks boot.
 func TestCheckOptions(t *testing.T) {
 	c, facts, build := checkedBuild(t)

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/nestos/nosa/builder"
-	"github.com/nestos/nosa/vm"
 	"github.com/nestos/nosa/vm/check"
 )
 
@@ -31,7 +30,7 @@ func (c *checker) upgrade(ctx context.Context, req checkRequest) error {
 	if kind == "all" {
 		kind = "qemu"
 	}
-	file, err := c.image(ctx, a.Meta, kind)
+	o, err := c.upgradeOptions(ctx, a, req.targets(findCheckKind(kind), c.env.Arch)[0])
 	if err != nil {
 		return err
 	}
@@ -42,21 +41,15 @@ func (c *checker) upgrade(ctx context.Context, req checkRequest) error {
 	}
 	done(true, ref)
 	done = c.begin("upgrade", fmt.Sprintf("upgrade %s to %s and back", a.Meta.BuildID, b.Meta.BuildID))
-	fw := req.targets(findCheckKind(kind), c.env.Arch)[0].firmware
 	next := c.want(b)
 	for _, name := range b.Users {
 		if !slices.Contains(a.Users, name) {
 			next.Users = append(next.Users, name)
 		}
 	}
-	run, err := check.Upgrade(ctx, check.UpgradeOptions{
-		Options: check.Options{
-			Spec: vm.Spec{Arch: vm.Arch(c.env.Arch.Name), Firmware: fw, Disks: []vm.Disk{{Path: file}}},
-			Want: c.want(a), Prober: c.prober, Now: c.w.app.now(), Dir: c.env.Work(), Log: filepath.Join(c.w.dir, "console-upgrade.log"),
-			Reporter: c.w.reporter("upgrade"), Found: c.seen("upgrade"), WayIn: wayIn(a, kind),
-		},
-		To: next, Repo: c.env.Work("repo"), Ref: ref,
-	})
+	o.Prober, o.Now, o.Dir, o.Log = c.prober, c.w.app.now(), c.env.Work(), filepath.Join(c.w.dir, "console-upgrade.log")
+	o.Reporter, o.Found = c.w.reporter("upgrade"), c.seen("upgrade")
+	run, err := check.Upgrade(ctx, check.UpgradeOptions{Options: o, To: next, Repo: c.env.Work("repo"), Ref: ref})
 	if err != nil {
 		return err
 	}
@@ -69,4 +62,15 @@ func (c *checker) upgrade(ctx context.Context, req checkRequest) error {
 		return checkFailed{errors.New("the upgrade check failed")}
 	}
 	return nil
+}
+
+// upgradeOptions are the machine of the upgrade and what its first boot must be.
+func (c *checker) upgradeOptions(ctx context.Context, from *builder.Facts, on target) (check.Options, error) {
+	o := check.Options{Want: c.want(from), WayIn: wayIn(from, on.kind)}
+	var err error
+	if o.Quiet, err = c.quiet(from.Meta, on.kind); err != nil {
+		return o, err
+	}
+	o.Spec, err = c.spec(ctx, from.Meta, on)
+	return o, err
 }
