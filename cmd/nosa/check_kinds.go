@@ -59,6 +59,12 @@ func findCheckKind(name string) checkKind {
 // isDisk says that a disk image is checked.
 func (k checkKind) isDisk() bool { return slices.Contains(workspace.DiskImageTypes(), k.Name) }
 
+// needsUEFI says that no BIOS boots it: that knows sectors of 512 bytes only.
+func (k checkKind) needsUEFI() bool {
+	t, _ := workspace.FindArtifactType(k.Name)
+	return t.SectorSize == 4096 || k.Name == checkInstall4k
+}
+
 // checkNames are the words that --artifact takes.
 func checkNames() []string {
 	var names []string
@@ -95,16 +101,18 @@ func (t target) verb() string {
 	return "boot"
 }
 
+// onBIOS says that a BIOS is asked for.
+func (r checkRequest) onBIOS() bool { return r.Firmware == string(vm.BIOS) && !r.Direct }
+
 // targets are the boots of a kind that are asked for: on one firmware in each way, or
 // else on all that it boots on, with each way once. One firmware is enough where it
 // is skipped, where it is the network that is tried, and for an installation.
 func (r checkRequest) targets(kind checkKind, arch workspace.Arch) []target {
 	firmwares := []vm.Firmware{vm.BIOS, vm.UEFI}
-	t, _ := workspace.FindArtifactType(kind.Name)
 	switch {
 	case r.Firmware != "":
 		firmwares = []vm.Firmware{vm.Firmware(r.Firmware)}
-	case t.SectorSize == 4096 || kind.Name == checkInstall4k || !arch.BIOS:
+	case kind.needsUEFI() || !arch.BIOS:
 		firmwares = []vm.Firmware{vm.UEFI}
 	case r.Direct || kind.Name == checkInstall512 || kind.Name == livePXE:
 		firmwares = []vm.Firmware{vm.BIOS}

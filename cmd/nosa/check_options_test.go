@@ -54,13 +54,16 @@ func TestCheckTargets(t *testing.T) {
 
 // What is checked of a build is what it has.
 func TestCheckKindsOfBuild(t *testing.T) {
-	meta := workspace.Meta{Images: map[string]workspace.Artifact{"ostree": {Path: "o"}, "qemu": {Path: "q"}, "live-iso": {Path: "i"}, "live-kernel": {Path: "k"}}}
+	meta := workspace.Meta{Images: map[string]workspace.Artifact{"ostree": {Path: "o"}, "qemu": {Path: "q"}, "metal4k": {Path: "m"}, "live-iso": {Path: "i"}, "live-kernel": {Path: "k"}}}
 	for _, tt := range []struct {
 		req  checkRequest
 		want string
 	}{
-		{checkRequest{Artifact: "all"}, "qemu live-iso install-512 install-4k"},
-		{checkRequest{Artifact: "all", Direct: true}, "qemu"},
+		{checkRequest{Artifact: "all"}, "qemu metal4k live-iso install-512 install-4k"},
+		{checkRequest{Artifact: "all", Firmware: "bios"}, "qemu live-iso install-512"},
+		{checkRequest{Artifact: "all", Firmware: "uefi"}, "qemu metal4k live-iso install-512 install-4k"},
+		{checkRequest{Artifact: "all", Direct: true}, "qemu metal4k"},
+		{checkRequest{Artifact: "all", Direct: true, Firmware: "bios"}, "qemu metal4k"},
 		{checkRequest{Artifact: "live-pxe"}, "live-pxe"},
 	} {
 		var names []string

@@ -125,6 +125,8 @@ func (r checkRequest) conflict() error {
 	switch {
 	case r.Way != "" && !slices.Contains(findCheckKind(r.Artifact).ways, wayNames()[r.Way]):
 		return fmt.Errorf("--way %s: --artifact %s is not booted in that way", r.Way, r.Artifact)
+	case r.onBIOS() && findCheckKind(r.Artifact).needsUEFI():
+		return fmt.Errorf("--artifact %s and --firmware bios: a BIOS boots no disk with sectors of 4096 bytes", r.Artifact)
 	case r.Upgrade != "" && r.Direct:
 		return errors.New("--direct-kernel and --upgrade: an upgrade is booted by the boot loader")
 	case r.Upgrade != "" && r.Icount:
@@ -207,13 +209,14 @@ func (c *checker) boots(ctx context.Context, req checkRequest) error {
 	return nil
 }
 
-// kinds are what is to be checked of a build: one, or all for which it has what is needed.
+// kinds are what is to be checked of a build: one, or all for which it has what is needed
+// and that the firmware boots.
 func (r checkRequest) kinds(meta workspace.Meta) []checkKind {
 	return slices.DeleteFunc(checkKinds(), func(k checkKind) bool {
 		if r.Artifact != checkAll {
 			return k.Name != r.Artifact
 		}
-		if r.Direct && !k.isDisk() {
+		if r.Direct && !k.isDisk() || r.onBIOS() && k.needsUEFI() {
 			return true
 		}
 		return !k.Of(func(artifact string) bool { return meta.Images[artifact].Path != "" })
