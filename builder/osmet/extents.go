@@ -3,7 +3,7 @@ package osmet
 import (
 	"errors"
 	"fmt"
-	"os"
+	"io"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,8 +17,8 @@ type extent struct {
 
 // nextExtent gives the part of an image of that size that begins at byte at. A
 // filesystem that knows of no holes says that all is data.
-func nextExtent(f *os.File, at, size int64) (extent, error) {
-	data, err := unix.Seek(int(f.Fd()), at, unix.SEEK_DATA)
+func nextExtent(f io.Seeker, at, size int64) (extent, error) {
+	data, err := f.Seek(at, unix.SEEK_DATA)
 	switch {
 	case errors.Is(err, unix.ENXIO):
 		return extent{at, size, true}, nil
@@ -27,10 +27,10 @@ func nextExtent(f *os.File, at, size int64) (extent, error) {
 	case err != nil:
 		return extent{}, fmt.Errorf("looking for holes: %w", err)
 	}
-	if data -= data % blockSize; data > at {
-		return extent{at, min(data, size), true}, nil
+	if begin := data - data%blockSize; begin > at {
+		return extent{at, min(begin, size), true}, nil
 	}
-	hole, err := unix.Seek(int(f.Fd()), max(data, at), unix.SEEK_HOLE)
+	hole, err := f.Seek(data, unix.SEEK_HOLE) // at itself may be in a hole, of smaller blocks
 	if err != nil {
 		return extent{}, fmt.Errorf("looking for holes: %w", err)
 	}

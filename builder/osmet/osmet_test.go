@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 // noise gives n bytes that do not compress, the same for the same seed.
@@ -353,6 +354,56 @@ func TestPackSparse(t *testing.T) {
 	b, errB := os.ReadFile(sparse)
 	if !bytes.Equal(a, b) || errA != nil || errB != nil || p.Holes != 301*blockSize {
 		t.Errorf("holes make another file (%d bytes of them)", p.Holes)
+	}
+}
+
+// smallBlocks is a file on a filesystem with blocks of 1 KiB: each is data (#) or a hole.
+type smallBlocks string
+
+func (f smallBlocks) Seek(at int64, whence int) (int64, error) {
+	const size = 1 << 10
+	for ; at < int64(len(f))*size; at += size - at%size {
+		if (f[at/size] == '#') == (whence == unix.SEEK_DATA) {
+			return at, nil
+		}
+	}
+	if whence == unix.SEEK_DATA {
+		return 0, unix.ENXIO
+	}
+	return int64(len(f)) * size, nil
+}
+
+func TestExtents(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		blocks string
+		want   string // a letter for each block of ours: d is data, h a hole
+	}{
+		{"####........####", "dhhd"},
+		{"...#....", "dh"},
+		{"........#.......", "hhdh"},
+		{".#..", "d"},
+		{"###.#.#..#.#", "ddd"},
+		{"....#", "hd"},
+		{"##", "d"},
+	}
+	for _, test := range tests {
+		got, size := "", int64(len(test.blocks)<<10)
+		for at := int64(0); at < size; {
+			e, err := nextExtent(smallBlocks(test.blocks), at, size)
+			if err != nil || e.begin != at || e.end <= at || e.end < size && e.end%blockSize != 0 {
+				t.Fatalf("%s: at %d: %+v, %v", test.blocks, at, e, err)
+			}
+			kind := "d"
+			if e.hole {
+				kind = "h"
+			}
+			got += strings.Repeat(kind, int(blocksOf(e.end-at)))
+			at = e.end
+		}
+		if got != test.want {
+			t.Errorf("%s: %s, want %s", test.blocks, got, test.want)
+		}
 	}
 }
 
