@@ -90,7 +90,7 @@ func (o *runOptions) checkLive() error {
 // targetDisks is the empty disk that a live system may be installed to, where one
 // is asked for by what it shall be like, or usual.
 func (o *runOptions) targetDisks(like vm.Disk) []vm.Disk {
-	if !o.asDisk && o.size == "" && !o.nvme && !o.native4k && !o.multipath {
+	if !o.asDisk && o.size == "" && len(o.driveOpts) == 0 && !o.nvme && !o.native4k && !o.multipath {
 		return nil
 	}
 	like.Size = targetSize

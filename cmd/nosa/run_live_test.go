@@ -38,6 +38,7 @@ func TestLiveSpec(t *testing.T) {
 		{"--live --qemu-size 20G", disk(20*event.GiB, nil)},
 		{"--live --qemu-size +4G", disk(16*event.GiB, nil)},
 		{"--live --qemu-native-4k", disk(12*event.GiB, func(d *vm.Disk) { d.SectorSize = 4096 })},
+		{"--live --qemu-drive-opts cache=none,aio=native", disk(12*event.GiB, func(d *vm.Disk) { d.DriveOpts = "cache=none,aio=native" })},
 		{"--live --qemu-nvme -D 1G", append(disk(12*event.GiB, func(d *vm.Disk) { d.Interface = vm.NVMe }), vm.Disk{Size: event.GiB})},
 		{"--live -D 1G", disk(event.GiB, nil)},
 	} {
