@@ -108,8 +108,9 @@ func (a *app) runImageBuild(ctx context.Context, req imageRequest) error {
 	for _, list := range []struct {
 		files []string
 		check func(string) error
-	}{{req.CA, container.CheckCA}, {req.Repos, checkRepoFile}} {
-		err = errors.Join(err, absolute(list.files, list.check))
+		name  func(string) string
+	}{{req.CA, container.CheckCA, stem}, {req.Repos, checkRepoFile, filepath.Base}} {
+		err = errors.Join(err, absolute(list.files, list.check, list.name))
 	}
 	for _, text := range req.URLs {
 		err = errors.Join(err, checkRepoURL(text))
@@ -258,8 +259,13 @@ func checkRepoFile(path string) error {
 	return nil
 }
 
-// absolute makes the names absolute that check has nothing against. Two of one name would become one.
-func absolute(files []string, check func(string) error) error {
+// stem is a file's name without its extension: all that the image keeps of a certificate's.
+func stem(path string) string {
+	return strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+}
+
+// absolute makes the names absolute that check has nothing against. Two whose name in the image is one would become one.
+func absolute(files []string, check func(string) error, inImage func(string) string) error {
 	seen := map[string]string{}
 	for i, path := range files {
 		if err := check(path); err != nil {
@@ -269,7 +275,7 @@ func absolute(files []string, check func(string) error) error {
 		if err != nil {
 			return fmt.Errorf("finding %s: %w", path, err)
 		}
-		name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+		name := inImage(path)
 		if other, ok := seen[name]; ok {
 			return fmt.Errorf("%s and %s: the image can have one of that name", other, path)
 		}
