@@ -157,7 +157,8 @@ func neededLock(path string) bool {
 	return held || err != nil && !errors.Is(err, fs.ErrNotExist)
 }
 
-// innerEnv is what of the environment goes into a container: what nosa itself reads, and what was asked for.
+// innerEnv names what of the environment goes into a container: what nosa itself reads, and what was asked for. The
+// engine's client has the values; on its command line everybody on the machine could read a proxy's password.
 func innerEnv(environ []string, pass passed) []string {
 	var env []string
 	for _, v := range environ {
@@ -166,7 +167,7 @@ func innerEnv(environ []string, pass passed) []string {
 		case slices.Contains([]string{"NOSA_BACKEND", "NOSA_IMAGE", "NOSA_IN_CONTAINER", "NOSA_CONTAINER", "NOSA_PASS"}, name):
 		case strings.HasPrefix(name, "NOSA_"), strings.HasPrefix(name, "COSA_"),
 			slices.Contains([]string{"SOURCE_DATE_EPOCH", "TERM", "COLORTERM", "NO_COLOR", "TZ"}, name), pass.env(name):
-			env = append(env, v)
+			env = append(env, name)
 		}
 	}
 	return env

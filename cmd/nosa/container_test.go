@@ -67,11 +67,11 @@ func TestInnerEnv(t *testing.T) {
 		"PATH=/opt/bin", "HOME=/home/u", "NOSA_BACKEND=podman", "NOSA_OUTPUT=json", "NOSA_ENGINE=dnf", "COSA_NO_KVM=1", "SOURCE_DATE_EPOCH=5",
 		"https_proxy=http://p", "HTTPS_PROXY=http://q", "SSH_AUTH_SOCK=/run/a", "AWS_SECRET_ACCESS_KEY=x", "NOSA_IN_CONTAINER=1",
 	}
-	base := []string{"NOSA_OUTPUT=json", "NOSA_ENGINE=dnf", "COSA_NO_KVM=1", "SOURCE_DATE_EPOCH=5"}
+	base := []string{"NOSA_OUTPUT", "NOSA_ENGINE", "COSA_NO_KVM", "SOURCE_DATE_EPOCH"}
 	if diff := cmp.Diff(base, innerEnv(env, nil)); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(append(slices.Clone(base), "https_proxy=http://p", "HTTPS_PROXY=http://q", "SSH_AUTH_SOCK=/run/a"), innerEnv(env, passed{"proxy", "ssh-agent"})); diff != "" {
+	if diff := cmp.Diff(append(slices.Clone(base), "https_proxy", "HTTPS_PROXY", "SSH_AUTH_SOCK"), innerEnv(env, passed{"proxy", "ssh-agent"})); diff != "" {
 		t.Error(diff)
 	}
 }
