@@ -42,6 +42,10 @@ func openConsole() (*console, error) {
 // hasTerminal says if the program's input and output is a terminal of its own.
 func (c *console) hasTerminal() bool { return c.master != nil }
 
+// mayRead says if the program's input can be read from another process group: a terminal that is not its own stops
+// who does, or lets it try for ever.
+func (c *console) mayRead() bool { return c.hasTerminal() || !term.IsTerminal(int(c.in.Fd())) }
+
 // give makes the console the input and output of a job's first process.
 func (c *console) give(cmd *exec.Cmd) { cmd.Stdin, cmd.Stdout, cmd.Stderr = c.in, c.out, c.err }
 

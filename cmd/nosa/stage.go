@@ -117,7 +117,7 @@ func (f *follower) start(where place, s stageRun) (fence proc.Fence, err error) 
 	r := containerRun{
 		name: f.job.Info.Container, root: filepath.Dir(filepath.Dir(s.jobs)), dir: f.job.Dir,
 		request: containerRequest{Fences: s.fences}, binds: s.binds, pass: f.flags.pass, xfs: len(s.fences) > 0,
-		stdin: s.console != nil, tty: s.console != nil && s.console.hasTerminal(),
+		stdin: s.console != nil && s.console.mayRead(), tty: s.console != nil && s.console.hasTerminal(),
 		env: []string{"NOSA_JOB=" + string(f.job.Info.ID), "NOSA_USER=" + f.job.Info.User},
 	}
 	if f.init, err = f.startContainer(*where.inContainer, r, s.console); err != nil {
@@ -150,6 +150,9 @@ func (f *follower) startContainer(c inContainer, r containerRun, console *consol
 	cmd.SysProcAttr = ownGroupOnly()
 	if console != nil {
 		console.give(cmd)
+	}
+	if !r.stdin {
+		cmd.Stdin = nil
 	}
 	if r.tty {
 		// The client learns of a new size by SIGWINCH, which is its controlling terminal's to send.
