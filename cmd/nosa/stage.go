@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 
@@ -155,6 +156,7 @@ func (f *follower) startContainer(c inContainer, r containerRun, console *consol
 		cmd.Stdin = nil
 	}
 	if r.tty {
+		cmd.Stderr = log // the program's comes with its output, and the terminal shows nothing before it begins
 		// The client learns of a new size by SIGWINCH, which is its controlling terminal's to send.
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Pdeathsig: syscall.SIGTERM}
 	}
@@ -289,7 +291,7 @@ func (f follower) sayLost(ctx context.Context) (event.Event, error) {
 		return event.Event{}, err
 	}
 	_ = builder.RemoveScratch(filepath.Dir(filepath.Dir(dir)), string(f.job.Info.ID)) // else the next job does it
-	e := f.verdict(ctx)
+	e := f.verdict(ctx, st.Last)
 	journal, err := job.OpenJournal(dir, f.now)
 	if err != nil {
 		return e, nil //nolint:nilerr // the verdict counts
@@ -304,8 +306,8 @@ func (f follower) sayLost(ctx context.Context) (event.Event, error) {
 	return event.Event{}, nil
 }
 
-// verdict is the end of a worker that did not write one, by its exit status.
-func (f follower) verdict(ctx context.Context) event.Event {
+// verdict is the end of a worker that did not write one, by its exit status and what it wrote last.
+func (f follower) verdict(ctx context.Context, last event.Event) event.Event {
 	look := "look at its last output in " + filepath.Join(f.job.Dir, "log")
 	switch code := f.init.ProcessState.ExitCode(); {
 	case ctx.Err() != nil:
@@ -314,10 +316,22 @@ func (f follower) verdict(ctx context.Context) event.Event {
 		return event.Event{Kind: event.Finish}
 	case code == exitNoSpace:
 		return event.Event{Kind: event.Fail, Code: code, Text: "no space left, not even to write down where", Hint: hintOf(syscall.ENOSPC)}
+	case code >= 125 && code <= 127 && f.job.Info.Container != "" && last.Kind == "":
+		return event.Event{Kind: event.Fail, Code: exitMissing, Text: f.refusal()}
 	case code > 0 && code < 128:
 		return event.Event{Kind: event.Fail, Code: code, Text: "the worker could not write down why it failed", Hint: look}
 	}
 	return event.Event{Kind: event.Fail, Code: exitFailed, Text: "the worker was killed", Hint: look}
+}
+
+// refusal says that an engine did not start the job's container, and what it said of it, where that is in the log.
+func (f follower) refusal() string {
+	text := f.job.Info.Backend + " did not start the container"
+	words, _ := os.ReadFile(filepath.Join(f.job.Dir, "log"))
+	if why := proc.FirstError(strings.Split(string(words), "\n")); why != "" {
+		text += ": " + event.Clean(why)
+	}
+	return text
 }
 
 // userName is who runs this command, for others to see.
