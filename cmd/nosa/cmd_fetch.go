@@ -1,9 +1,12 @@
 package main
 
 import (
+	"path/filepath"
+
 	"github.com/spf13/cobra"
 
 	"github.com/nestos/nosa/builder"
+	"github.com/nestos/nosa/builder/backend"
 )
 
 func newFetchCommand(a *app) *cobra.Command {
@@ -22,7 +25,11 @@ not in the cache yet. After it, nosa build needs no network.` +
 				return err
 			}
 			req.Offline, req.NoWait = a.flags.offline, a.flags.noWait
-			return a.inWorkspace(cmd.Context(), "fetch", req)
+			binds, err := a.lockfileBinds(req)
+			if err != nil {
+				return err
+			}
+			return a.inWorkspaceSeen(cmd.Context(), stageRun{name: "fetch", request: req, binds: binds})
 		},
 	}
 	f := cmd.Flags()
@@ -32,4 +39,24 @@ not in the cache yet. After it, nosa build needs no network.` +
 	f.BoolVar(&req.Strict, "strict", false, "take only packages that a lockfile names")
 	cmd.MarkFlagsMutuallyExclusive("update-lockfile", "write-lockfile-to")
 	return cmd
+}
+
+// lockfileBinds is what a container must be able to write to for the lockfile: its directory, since the file is replaced.
+func (a *app) lockfileBinds(req builder.FetchRequest) ([]backend.Mount, error) {
+	ws, err := openWorkspace(a.flags.dir)
+	if err != nil {
+		return nil, err
+	}
+	var dir string
+	switch {
+	case req.UpdateLockfile:
+		dir = ws.Config()
+	case filepath.IsAbs(req.WriteLockfileTo):
+		dir = filepath.Dir(req.WriteLockfileTo)
+	case req.WriteLockfileTo != "":
+		dir = filepath.Dir(filepath.Join(ws.Dir, req.WriteLockfileTo))
+	default:
+		return nil, nil
+	}
+	return []backend.Mount{{Source: dir, Target: dir}}, nil
 }
