@@ -13,8 +13,8 @@ import (
 	"github.com/nestos/nosa/builder/backend"
 )
 
-// bindsOf is what a container sees of this machine, each at its own path: the workspace to write to; this program,
-// what src/ points to and what a command names only to be read.
+// bindsOf is what a container sees of this machine, each at its own path: the workspace to write to, wherever its
+// directories lie; this program, what src/ points to and what a command names only to be read.
 func bindsOf(r containerRun) ([]backend.Mount, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -24,6 +24,7 @@ func bindsOf(r containerRun) ([]backend.Mount, error) {
 	if !below(r.dir, r.root) {
 		binds = append(binds, backend.Mount{Source: r.dir, Target: r.dir})
 	}
+	binds = append(binds, elsewhere(r.root)...)
 	outside, err := outsideOf(filepath.Join(r.root, "src"))
 	if err != nil {
 		return nil, err
@@ -82,6 +83,27 @@ func lessWrites(a, b backend.Mount) int {
 		return 1
 	}
 	return -1
+}
+
+// elsewhere gives what links in place of a workspace's own directories lead to outside of it, as to a larger disk.
+func elsewhere(root string) []backend.Mount {
+	top, err := filepath.EvalSymlinks(root)
+	if err != nil {
+		return nil // the engine says so
+	}
+	var binds []backend.Mount
+	for _, name := range []string{"builds", "cache", "overrides", "pool", "tmp", "vms"} {
+		path := filepath.Join(root, name)
+		to, err := filepath.EvalSymlinks(path)
+		if err != nil || below(to, top) {
+			continue
+		}
+		binds = append(binds, backend.Mount{Source: to, Target: to})
+		if link, err := os.Readlink(path); err == nil && filepath.IsAbs(link) { // there may be a link in it, too
+			binds = append(binds, backend.Mount{Source: link, Target: link})
+		}
+	}
+	return binds
 }
 
 // outsideOf gives what the links in a workspace's src/ lead to outside of it, and the git directory of a config that

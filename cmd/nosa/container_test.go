@@ -25,7 +25,7 @@ func TestBinds(t *testing.T) {
 		}
 	}
 	at := func(elem ...string) string { return filepath.Join(append([]string{dir}, elem...)...) }
-	for _, d := range []string{"ws/src/yumrepos", "ws/tmp/jobs/1", "configs/nestos/.git", "configs/nestos/sub", "main/.git/worktrees/w", "tree"} {
+	for _, d := range []string{"ws/src/yumrepos", "ws/tmp/jobs/1", "configs/nestos/.git", "configs/nestos/sub", "main/.git/worktrees/w", "tree", "ws/inner", "disk/builds", "disk/cache"} {
 		must(os.MkdirAll(at(d), 0o755))
 	}
 	must(os.Symlink(at("ws"), at("link")))
@@ -33,6 +33,11 @@ func TestBinds(t *testing.T) {
 	must(os.Symlink(at("tree"), at("ws/src/more")))
 	must(os.Symlink("yumrepos", at("ws/src/inside")))
 	must(os.Symlink(at("nowhere"), at("ws/src/gone")))
+	must(os.Symlink(at("disk"), at("alias")))
+	must(os.Symlink(at("alias/builds"), at("ws/builds")))
+	must(os.Symlink("../disk/cache", at("ws/cache")))
+	must(os.Symlink("inner", at("ws/pool")))
+	must(os.Symlink(at("nowhere"), at("ws/vms")))
 	must(os.WriteFile(at("tree/.git"), []byte("gitdir: "+at("main/.git/worktrees/w")+"\n"), 0o644))
 	must(os.WriteFile(at("main/.git/worktrees/w/commondir"), []byte("../..\n"), 0o644))
 	must(os.WriteFile(at("some.ign"), nil, 0o644))
@@ -47,6 +52,7 @@ func TestBinds(t *testing.T) {
 	want := []string{
 		"rw " + at("ws"), "rw " + at("link"), "ro " + at("tree"), "ro " + at("main/.git"),
 		"ro " + at("some.ign"), "ro " + at("configs/nestos"), "ro " + innerNosa,
+		"rw " + at("alias/builds"), "rw " + at("disk/builds"), "rw " + at("disk/cache"),
 	}
 	var have []string
 	for _, m := range got {
