@@ -59,13 +59,13 @@ const (
 )
 
 // listing is how the containers of a workspace are asked for.
-const listing = "ps --all --quiet --no-trunc --filter label=" + LabelWorkspace + "=/work/a"
+const listing = "ps --all --quiet --no-trunc --filter label=" + LabelWorkspace + "=/srv/a"
 
 // wantContainers are the two of the recorded answers: one that runs, one that was only created.
 func wantContainers(one, two string) []Container {
 	return []Container{
-		{one, "rec1", map[string]string{LabelRole: "backend", LabelVersion: "1, 2", LabelWorkspace: "/work/a", LabelJob: `rec1, "x"=y`}, true},
-		{two, "rec2", map[string]string{LabelRole: "backend", LabelVersion: "1, 2", LabelWorkspace: "/work/a"}, false},
+		{one, "rec1", map[string]string{LabelRole: "backend", LabelVersion: "1, 2", LabelWorkspace: "/srv/a", LabelJob: `rec1, "x"=y`}, true},
+		{two, "rec2", map[string]string{LabelRole: "backend", LabelVersion: "1, 2", LabelWorkspace: "/srv/a"}, false},
 	}
 }
 
@@ -85,7 +85,7 @@ func TestList(t *testing.T) {
 			"container inspect " + tt.ids: {out: e.Program + "-containers.json"},
 		}
 		fake(t, e.Program, replies)
-		got, err := e.List(t.Context(), LabelWorkspace+"=/work/a")
+		got, err := e.List(t.Context(), LabelWorkspace+"=/srv/a")
 		if diff := cmp.Diff(tt.want, got); err != nil || diff != "" {
 			t.Errorf("%s: %v\n%s", tt.kind, err, diff)
 		}
@@ -93,12 +93,12 @@ func TestList(t *testing.T) {
 		tt.gone.out = e.Program + "-containers-one-gone.json"
 		replies["container inspect "+tt.ids] = tt.gone
 		fake(t, e.Program, replies)
-		got, err = e.List(t.Context(), LabelWorkspace+"=/work/a")
+		got, err = e.List(t.Context(), LabelWorkspace+"=/srv/a")
 		if diff := cmp.Diff(tt.want[:1], got); err != nil || diff != "" {
 			t.Errorf("%s, one is gone: %v\n%s", tt.kind, err, diff)
 		}
 		fake(t, e.Program, map[string]reply{listing: {}})
-		if got, err := e.List(t.Context(), LabelWorkspace+"=/work/a"); err != nil || got != nil {
+		if got, err := e.List(t.Context(), LabelWorkspace+"=/srv/a"); err != nil || got != nil {
 			t.Errorf("%s, none: %v, %v", tt.kind, got, err)
 		}
 	}
@@ -145,14 +145,14 @@ func TestReap(t *testing.T) {
 		"rm --force " + podmanTwo:                          {},
 	})
 	e := Engine{Kind: Podman, Program: "podman"}
-	got, err := e.Reap(t.Context(), LabelWorkspace+"=/work/a", func(Container) bool { return true })
+	got, err := e.Reap(t.Context(), LabelWorkspace+"=/srv/a", func(Container) bool { return true })
 	if diff := cmp.Diff([]string{"rec2"}, got); diff != "" || err == nil || !strings.Contains(err.Error(), "busy") {
 		t.Errorf("%v\n%s", err, diff)
 	}
 	if err := os.Remove(noted); err != nil {
 		t.Fatal(err)
 	}
-	got, err = e.Reap(t.Context(), LabelWorkspace+"=/work/a", func(c Container) bool { return !c.Running })
+	got, err = e.Reap(t.Context(), LabelWorkspace+"=/srv/a", func(c Container) bool { return !c.Running })
 	data, _ := os.ReadFile(noted)
 	if diff := cmp.Diff([]string{"rec2"}, got); diff != "" || err != nil || strings.Contains(string(data), "rm --force "+podmanOne) {
 		t.Errorf("%v\n%s\n%s", err, diff, data)

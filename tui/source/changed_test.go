@@ -17,9 +17,7 @@ import (
 func TestBranchUnderOpenFiles(t *testing.T) {
 	d := newDesk(t, small())
 	const seen, behind, edited = "src/config/x.repo", "src/config/image.yaml", "src/config/manifests/base.yaml"
-	d.open(edited)
-	d.keys("enter")
-	d.typed("# mine\n")
+	d.edit(edited, "# mine\n")
 	d.open(behind)
 	d.open(seen)
 	d.do(os.Remove(filepath.Join(d.dir, seen)))
@@ -70,9 +68,7 @@ func TestGoneIsSavedAgain(t *testing.T) {
 func TestConflictThatEnds(t *testing.T) {
 	d := newDesk(t, small())
 	const path = "src/config/manifests/base.yaml"
-	d.open(path)
-	d.keys("enter")
-	d.typed("# mine\n")
+	d.edit(path, "# mine\n")
 	d.write(path, "packages: [theirs]\n")
 	d.snapshot(path)
 	d.write(path, small()[path])
@@ -137,9 +133,7 @@ func TestUnsavedTextIsToldNosa(t *testing.T) {
 	d.write("nosa", "#!/bin/sh\nfor a; do case $a in *unsaved-*) cat \"$a\" >\"${0%/*}/asked\";; esac; done\necho '{\"diagnostics\":[]}'\n")
 	d.do(os.Chmod(filepath.Join(d.dir, "nosa"), 0o755))
 	d.s.names.stamp = "fetched"
-	d.open("src/config/manifests/base.yaml")
-	d.keys("enter")
-	d.typed("# x\n")
+	d.edit("src/config/manifests/base.yaml", "# x\n")
 	if got, want := d.read("asked"), `{"src/config/manifests/base.yaml":"# x\npackages:\n  - systemd\n  - kernel\n"}`; got != want {
 		t.Errorf("nosa was told %s", got)
 	}

@@ -151,9 +151,7 @@ func TestGolden(t *testing.T) {
 			d.s.SetFocus(paneSide)
 		}},
 		{"conflict", func(d *desk) {
-			d.open("src/config/manifest.yaml")
-			d.keys("enter")
-			d.typed("# mine\n")
+			d.edit("src/config/manifest.yaml", "# mine\n")
 			d.write("src/config/manifest.yaml", "ref: theirs\n")
 			d.snapshot("src/config/manifest.yaml")
 		}},
@@ -173,9 +171,7 @@ func TestGolden(t *testing.T) {
 func TestGoldenStyles(t *testing.T) {
 	d := newRecordedDesk(t)
 	d.theme = tuitest.RoleTheme()
-	d.open("src/config/manifests/nestos.yaml")
-	d.keys("enter")
-	d.typed("recomends: false\n")
+	d.edit("src/config/manifests/nestos.yaml", "recomends: false\n")
 	d.size = [2]int{120, 37}
 	tuitest.GoldenStyles(t, "styles", d.draw(), d.theme)
 	d.theme = theme.New(theme.Options{ASCII: true, Mono: true})

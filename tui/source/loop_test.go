@@ -12,12 +12,8 @@ import (
 // One key saves everything and begins a round, also while text is typed; what could not be saved begins none.
 func TestLoop(t *testing.T) {
 	d := newDesk(t, small())
-	d.open("src/config/image.yaml")
-	d.keys("enter")
-	d.typed("# one")
-	d.open("src/config/manifest.yaml")
-	d.keys("enter")
-	d.typed("# two")
+	d.edit("src/config/image.yaml", "# one")
+	d.edit("src/config/manifest.yaml", "# two")
 	d.keys("ctrl+r")
 	if diff := cmp.Diff([]string{"watch --once --boot " + screen.TagLoop}, d.starts); diff != "" {
 		t.Error(diff)

@@ -31,9 +31,7 @@ func TestMerge(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newDesk(t, small())
 			d.write(mergedFile, before)
-			d.open(mergedFile)
-			d.keys("enter")
-			d.typed("# mine\n")
+			d.edit(mergedFile, "# mine\n")
 			d.write(mergedFile, tt.theirs)
 			d.snapshot(mergedFile)
 			d.keys("ctrl+s")
@@ -70,9 +68,7 @@ func TestMerge(t *testing.T) {
 func TestMergeKeepsLineEnds(t *testing.T) {
 	d := newDesk(t, small())
 	d.write(mergedFile, "a: 1\r\nb: 2\r\nc: 3\r\n")
-	d.open(mergedFile)
-	d.keys("enter")
-	d.typed("# mine\n")
+	d.edit(mergedFile, "# mine\n")
 	d.write(mergedFile, "a: 1\r\nb: 2\r\nc: 4\r\n")
 	d.snapshot(mergedFile)
 	d.keys("ctrl+s")
@@ -117,9 +113,7 @@ func TestMarkedPlaces(t *testing.T) {
 // What somebody has typed over is not known of a text that an earlier session has left: nothing can be merged.
 func TestMergeNeedsWhatWasRead(t *testing.T) {
 	d := newDesk(t, small())
-	d.open(mergedFile)
-	d.keys("enter")
-	d.typed("# mine\n")
+	d.edit(mergedFile, "# mine\n")
 	doc := d.s.docs[mergedFile]
 	doc.theirs = &doc.base
 	d.keys("ctrl+s")
@@ -134,9 +128,7 @@ func TestMergeNeedsWhatWasRead(t *testing.T) {
 func TestMergeFollowsLateChanges(t *testing.T) {
 	d := newDesk(t, small())
 	d.write(mergedFile, "a: 1\nb: 2\nc: 3\nd: 4\n")
-	d.open(mergedFile)
-	d.keys("enter")
-	d.typed("# mine\n")
+	d.edit(mergedFile, "# mine\n")
 	d.write(mergedFile, "a: 1\nb: 2\nc: 3\nd: 5\n")
 	d.snapshot(mergedFile)
 	effects := d.s.merge(d.s.docs[mergedFile])

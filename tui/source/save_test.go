@@ -26,9 +26,7 @@ func TestSaveKeeps(t *testing.T) {
 		d.do(os.Chown(file, 12, 34))
 		d.do(os.Chmod(file, os.ModeSetgid|0o751))
 	}
-	d.open("src/config/manifest.yaml")
-	d.keys("enter")
-	d.typed("# a\n")
+	d.edit("src/config/manifest.yaml", "# a\n")
 	d.keys("ctrl+s")
 	info, err := os.Stat(file)
 	d.do(err)
@@ -55,9 +53,7 @@ func TestSaveThroughLinks(t *testing.T) {
 	d.do(os.Symlink("../../elsewhere/secret", filepath.Join(d.dir, "src/config/out.yaml")))
 	d.do(os.Symlink("../../elsewhere", filepath.Join(d.dir, "src/config/dir")))
 	d.snapshot()
-	d.open("src/config/link.yaml")
-	d.keys("enter")
-	d.typed("# x\n")
+	d.edit("src/config/link.yaml", "# x\n")
 	d.keys("ctrl+s")
 	if link, err := os.Readlink(filepath.Join(d.dir, "src/config/link.yaml")); err != nil || link != "manifest.yaml" {
 		t.Errorf("the link is now %q, %v", link, err)
@@ -142,9 +138,7 @@ func TestConflicts(t *testing.T) {
 
 func TestConflictIsNeverSilent(t *testing.T) {
 	d := newDesk(t, small())
-	d.open("src/config/manifest.yaml")
-	d.keys("enter")
-	d.typed("# mine\n")
+	d.edit("src/config/manifest.yaml", "# mine\n")
 	d.write("src/config/manifest.yaml", "theirs: 1\n")
 	d.snapshot("src/config/manifest.yaml")
 	d.said("changed on disk while it is edited here")
@@ -173,9 +167,7 @@ func TestUnsavedTextIsOfferedBack(t *testing.T) {
 	const path = "src/config/manifest.yaml"
 	leave := func(t *testing.T) (*desk, string) {
 		d := newDesk(t, small())
-		d.open(path)
-		d.keys("enter")
-		d.typed("# unsaved\n")
+		d.edit(path, "# unsaved\n")
 		text := d.s.current().ed.Text()
 		swaps, err := filepath.Glob(filepath.Join(d.dir, "tmp/tui/swap-*.json"))
 		d.do(err)
@@ -462,9 +454,7 @@ func TestRenameOntoText(t *testing.T) {
 	d := newDesk(t, small())
 	const gone, other = "src/config/image.yaml", "src/config/platforms.yaml"
 	d.open(other)
-	d.open(gone)
-	d.keys("enter")
-	d.typed("# mine\n")
+	d.edit(gone, "# mine\n")
 	d.keys("esc")
 	d.do(os.Remove(filepath.Join(d.dir, gone)))
 	d.snapshot(gone)
@@ -494,9 +484,7 @@ func TestRenameOntoText(t *testing.T) {
 func TestReload(t *testing.T) {
 	d := newDesk(t, small())
 	const file = "src/config/image.yaml"
-	d.open(file)
-	d.keys("enter")
-	d.typed("# mine\n")
+	d.edit(file, "# mine\n")
 	d.write(file, "theirs: 1\n")
 	d.snapshot(file)
 	if why := d.s.notThere(); why != "" {
@@ -518,9 +506,7 @@ func TestReload(t *testing.T) {
 func TestSaveTwice(t *testing.T) {
 	d := newDesk(t, small())
 	const file = "src/config/image.yaml"
-	d.open(file)
-	d.keys("enter")
-	d.typed("# one\n")
+	d.edit(file, "# one\n")
 	doc := d.s.docs[file]
 	first := d.s.save(doc)
 	d.typed("# two\n")

@@ -201,6 +201,14 @@ func (d *desk) open(path string) {
 	d.run(d.s.Open(screen.Target{File: path}))
 }
 
+// edit opens a file and types at its beginning.
+func (d *desk) edit(path, text string) {
+	d.t.Helper()
+	d.open(path)
+	d.keys("enter")
+	d.typed(text)
+}
+
 func (d *desk) draw() *canvas.Canvas {
 	c := canvas.New(d.size[0], d.size[1])
 	c.Ellipsis = d.theme.Glyphs.Ellipsis
@@ -274,9 +282,7 @@ func TestBrokenManifestIsSeenAndFixed(t *testing.T) {
 
 func TestProblemsOfOtherFilesAreMarked(t *testing.T) {
 	d := newDesk(t, small())
-	d.open("src/config/manifests/base.yaml")
-	d.keys("enter")
-	d.typed("nonsense: 1\n")
+	d.edit("src/config/manifests/base.yaml", "nonsense: 1\n")
 	d.keys("esc", "esc")
 	d.s.tree.SetExpanded([]string{"src/config"})
 	d.s.rebuildTree()
@@ -322,9 +328,7 @@ func TestFullValidationIsTakenFromNosa(t *testing.T) {
 	d.do(os.Chmod(filepath.Join(d.dir, "nosa"), 0o755))
 	d.keys("V")
 	d.shows("no repository has the package bash")
-	d.open("src/config/manifests/base.yaml")
-	d.keys("enter")
-	d.typed("# a remark\n")
+	d.edit("src/config/manifests/base.yaml", "# a remark\n")
 	d.shows("no repository has the package bash") // in a file that is not being edited
 	d.keys("esc")
 	d.open("src/config/manifest.yaml")
